@@ -1,0 +1,48 @@
+/* What is to be asked, less what the store already holds. */
+#ifndef MK_PLAN_H
+#define MK_PLAN_H
+
+#include "harness/base/err.h"
+#include "harness/prompt.h"
+#include "harness/store/store.h"
+#include "runners/runner.h"
+#include "suites/suite.h"
+
+struct plan_suite {
+    struct suite *suite;
+    const char *subset; /* glob, "": all */
+};
+
+struct plan_params {
+    const struct plan_suite *suites;
+    size_t n_suites;
+    struct prompt_params prompt;
+    size_t limit;       /* items a suite and subset at the most, 0: all */
+    size_t trials;      /* 1 or more */
+    size_t shard, n_shards; /* by item digest; n_shards 0: no sharding */
+    bool fresh;         /* ask again what is stored */
+    int64_t run;
+};
+
+struct plan_entry {
+    const struct suite *suite;
+    const struct item *item;
+    struct store_sample key; /* ids in the store; prompt and params of turn 0 */
+    size_t trial;
+};
+
+struct plan {
+    struct plan_entry *entries; /* in suite and item order */
+    size_t n;
+    size_t n_stored;            /* left out: already answered */
+    struct prompt_params prompt;
+    struct arena arena;
+};
+
+/* Writes the rows of model, suites, items, prompts it needs. *out's memory is
+ * freed by plan_free(). */
+enum err_code plan_make(struct plan *out, struct store *s, int64_t model,
+                        const struct plan_params *p, struct err *e) MUST_CHECK;
+void plan_free(struct plan *p);
+
+#endif

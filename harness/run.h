@@ -1,0 +1,30 @@
+/* Order, slots, commit groups, interruption: from a plan to stored scores. */
+#ifndef MK_RUN_H
+#define MK_RUN_H
+
+#include <signal.h>
+
+#include "harness/plan.h"
+
+struct run_progress {
+    size_t total, done, answered, failed, correct, judged;
+    int64_t elapsed_ms, eta_ms; /* eta -1: unknown */
+    int64_t prompt_tokens, cached_tokens, output_tokens;
+};
+
+struct run_params {
+    struct store *store;
+    int64_t run;                     /* id of the run row */
+    const volatile sig_atomic_t *interrupts; /* number of SIGINT / SIGTERM seen */
+    void (*progress)(void *, const struct run_progress *);
+    void *user;
+};
+
+/* Runs one model's plan.  Every response is stored before it is scored.
+ * ERR_PARTIAL when some samples have no response, ERR_CANCELLED when
+ * interrupted; what is finished is stored in every case. */
+enum err_code run_plan(struct runner *r, const struct plan *p,
+                       const struct run_params *params,
+                       struct run_progress *out, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,116 @@
+/* Suites: items, their digests, the tables of formats and generators.
+ *
+ * A suite is a folder with suite.json and items.jsonl (and dev.jsonl, the
+ * few-shot source).  Loading is strict: what is invalid is reported with file,
+ * line, field, and what was expected.  Other people's formats are read by
+ * importers (suites/format_NAME.c), which write a folder in our own form. */
+#ifndef MK_SUITE_H
+#define MK_SUITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "harness/base/digest.h"
+#include "harness/base/err.h"
+#include "harness/base/mem.h"
+#include "harness/base/text.h"
+
+struct choice {
+    const char *key;  /* "A" */
+    const char *text;
+};
+
+struct turn {         /* of a multi-turn item */
+    const char *question;
+    const char *answer; /* JSON, NULL: this turn is not judged */
+    const char *matcher;/* JSON, NULL: the item's */
+};
+
+struct item {
+    const char *id;        /* unique in the suite */
+    const char *subset;    /* "" or a subject such as "agronomy" */
+    const char *question;  /* NULL when turns are given */
+    const char *context;   /* passage the question is about, or NULL */
+    const char *system;    /* system prompt (roles), or NULL */
+    struct turn *turns;
+    size_t n_turns;
+    struct choice *choices;
+    size_t n_choices;
+    const char *answer;    /* canonical JSON: "B", ["北京","北京市"], {...} */
+    const char *matcher;   /* JSON {"name":...,options}, NULL: the suite's */
+    const char *explanation, *difficulty, *source; /* or NULL */
+    const char **tags;
+    size_t n_tags;
+    size_t line;             /* in items.jsonl */
+    char digest[DIGEST_HEX]; /* of all that decides what is asked and judged */
+};
+
+struct suite {
+    const char *id, *version;
+    const char *title_zh, *title_en;
+    const char *ability;   /* path: 基础能力/逻辑与推理 */
+    const char *language, *licence, *template, *metric, *canary;
+    const char *shot_source; /* file of the few-shot examples, or NULL */
+    const char **authors;
+    size_t n_authors;
+    const char *matcher;   /* JSON {"name":"choice",...} */
+    const char *path;      /* folder */
+    struct item *items;
+    size_t n_items;
+    struct item *dev;      /* few-shot examples, in the order of their file */
+    size_t n_dev;
+    char digest[DIGEST_HEX]; /* of suite.json's deciding fields and all items */
+    struct arena arena;    /* holds all of the above */
+};
+
+/* Opens the suite in folder `path`.  *out is the caller's, freed by
+ * suite_close(); items live as long as it does. */
+enum err_code suite_open(struct suite **out, const char *path,
+                         struct err *e) MUST_CHECK;
+void suite_close(struct suite *s);
+
+/* Called for each fault by suite_check(); line 0: the file as a whole. */
+typedef void suite_fault_fn(void *user, const char *file, size_t line,
+                            const char *field, const char *message);
+/* Reports every fault, not only the first: what suite_open() refuses, and what
+ * is suspicious (duplicate questions, an answer that is always the same
+ * letter, the answer inside the question).  *n_faults counts the refusals,
+ * *n_warnings the suspicions (field then starts with '~'). */
+enum err_code suite_check(const char *path, suite_fault_fn *fn, void *user,
+                          size_t *n_faults, size_t *n_warnings,
+                          struct err *e) MUST_CHECK;
+
+/* Where suites are looked for by id, in this order: --suites / MOKAO_SUITES,
+ * ./suites/data, the installed share folder.  `spec` is an id, an id with
+ * /subset, a glob over both ("cmmlu/high_school_*"), or a path to a folder.
+ * Gives paths and subset globs ("" : all). */
+struct suite_ref {
+    const char *path, *subset;
+};
+enum err_code suite_find(const char *spec, struct arena *a,
+                         struct suite_ref **refs, size_t *n,
+                         struct err *e) MUST_CHECK;
+/* All suites that are found, sorted by id. */
+enum err_code suite_list(struct arena *a, struct suite_ref **refs, size_t *n,
+                         struct err *e) MUST_CHECK;
+/* Whether subset matches a glob of * and ?; "" matches all. */
+bool suite_subset_matches(const char *glob, const char *subset);
+
+/* Importers: another project's files at `path` become folder(s) below `dest`. */
+struct suite_format {
+    const char *name; /* "cmmlu" */
+    const char *doc;  /* one line, with the layout expected */
+    enum err_code (*import)(const char *path, const char *dest,
+                            size_t *n_items, struct err *e);
+};
+#define SUITE_FORMATS(X) X(ceval) X(cmmlu)
+#define FORMAT_DECL(name) extern const struct suite_format suite_format_##name;
+SUITE_FORMATS(FORMAT_DECL)
+#undef FORMAT_DECL
+extern const struct suite_format *const suite_formats[]; /* NULL at the end */
+
+/* Writes a suite in our own form (suite.json, items.jsonl, dev.jsonl). */
+enum err_code suite_write(const struct suite *s, const char *path,
+                          struct err *e) MUST_CHECK;
+
+#endif
