@@ -1,4 +1,5 @@
-/* The table of verbs.  Adding one is a file cmd_NAME.c and a row below. */
+/* The table of verbs.  Adding one is a file cmd_NAME.c and a row
+ * below. */
 #ifndef MK_CMD_H
 #define MK_CMD_H
 
@@ -14,9 +15,10 @@ struct cmd {
     /* argv[0] is "mokao VERB".  Returns the exit status. */
     int (*run)(int argc, char **argv);
 };
-#define COMMANDS(X)                                                            \
-    X(bench) X(export) X(generate) X(import) X(merge) X(model) X(report)       \
-    X(run) X(score) X(suite) X(tokenize)
+/* clang-format off: one row a line, sorted */
+#define COMMANDS(X) \
+    X(help)
+/* clang-format on */
 #define COMMAND_DECL(name) extern const struct cmd cmd_##name;
 COMMANDS(COMMAND_DECL)
 #undef COMMAND_DECL
