@@ -243,8 +243,9 @@ struct mk_jobs {
     /* called once for each job when it ends, in any order; what `r` points to
      * lives until it returns; false stops all */
     bool (*on_result)(void *user, size_t job, const struct mk_result *r);
-    /* asked between steps: true stops all (unfinished jobs get no result) */
-    bool (*cancelled)(void *user);
+    /* asked between steps: 0 go on, 1 finish the jobs under way and start no
+     * new one, 2 stop at once; what is unfinished gets no result */
+    int (*stop)(void *user);
     void *user;
     size_t n_parallel; /* sequences decoded together at the most; 0: 8 */
 };
