@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/base/digest.h"
 #include "harness/base/err.h"
 #include "harness/base/json.h"
 #include "harness/base/mem.h"
@@ -47,6 +48,8 @@ enum finish {
     FINISH_SCORED, FINISH_OTHER
 };
 const char *finish_name(enum finish f); /* "stop" ... */
+/* FINISH_OTHER for a name it does not know. */
+enum finish finish_from_name(const char *name);
 
 struct response {
     /* ERR_OK: an answer.  Anything else: no answer, and why. */
@@ -69,9 +72,11 @@ struct response {
 
 /* Where requests come from and responses go.  The request and all it points to
  * stay valid until its response has been delivered; the response until
- * `deliver` returns.  All three are called on the thread of runner_run(). */
+ * `deliver` returns.  All three are called on the thread of runner_run().
+ * A delivery may bring new requests (the next turn of a dialogue): the run is
+ * over when `next` gives NULL and nothing is in flight. */
 struct exchange {
-    const struct request *(*next)(void *user); /* NULL: no more */
+    const struct request *(*next)(void *user); /* NULL: none at present */
     void (*deliver)(void *user, const struct request *req,
                     const struct response *res);
     /* 0 go on; 1 finish what is under way, ask nothing new; 2 stop at once */
@@ -83,8 +88,10 @@ struct exchange {
 struct model_spec {
     const char *id;       /* "qwen-0.5b" or the inline spec itself */
     const char *kind;     /* runner: "gguf", "replay" ... */
-    const char *path;     /* file, or provider's model name */
+    const char *path;     /* file, or the provider's name of the model */
     const char *name, *vendor;
+    const char **names;   /* all it is known by; name is the first */
+    size_t n_names;
     bool open, domestic;
     double size_b;        /* billions of parameters, 0: unknown */
     double price_in, price_out; /* per million tokens, NaN: unknown */
@@ -134,6 +141,12 @@ struct runner {
 RUNNER_KINDS(RUNNER_DECL)
 #undef RUNNER_DECL
 extern const struct runner_kind *const runner_kinds[]; /* NULL at the end */
+const struct runner_kind *runner_find(const char *name); /* NULL: none */
+
+/* SHA-256 of what is asked (kind, messages, prompt, options), not of how it is
+ * sampled: the key of recorded responses. */
+enum err_code request_digest(const struct request *r, char hex[DIGEST_HEX],
+                             struct err *e) MUST_CHECK;
 
 enum err_code runner_open(struct runner **out, const struct model_spec *m,
                           const struct runner_params *p,
@@ -142,9 +155,11 @@ void runner_close(struct runner *r);
 enum err_code runner_run(struct runner *r, const struct exchange *x,
                          struct err *e) MUST_CHECK;
 
-/* Models: the entries of a models file plus inline specs.  `file` NULL: looks
- * for ./models.json, then the user's, then the installed one.  The arena holds
- * the result.  An unknown name is ERR_FORMAT with the nearest names. */
+/* Models: the entries of a models file plus inline specs ("gguf:PATH", a path
+ * that ends in .gguf, "replay:FILE").  `file` NULL: ./models.json, else
+ * $XDG_CONFIG_HOME/mokao/models.json, else the installed one.  Paths in a file
+ * are relative to its folder.  The arena holds the result.  An unknown name is
+ * ERR_FORMAT with the nearest one. */
 enum err_code model_find(const char *spec, const char *file, struct arena *a,
                          struct model_spec *out, struct err *e) MUST_CHECK;
 enum err_code model_list(const char *file, struct arena *a,

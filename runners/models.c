@@ -1,0 +1,312 @@
+/* Models: the entries of a models file, and inline specs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/io.h"
+#include "harness/base/json.h"
+#include "runners/runner.h"
+
+static const char *const known_fields[] = {
+    "id",   "names",    "vendor", "runner", "path", "parameters", "price",
+    "open", "domestic", "size_b", "tags",   "note", "template",   NULL
+};
+static const char *const known_parameters[] = { "temperature", "top_p",
+                                                "top_k",       "max_tokens",
+                                                "system",      NULL };
+static const char *const known_price[] = { "in", "out", "currency", "date",
+                                           NULL };
+
+static void spec_init(struct model_spec *m)
+{
+    *m = (struct model_spec){ .price_in = NAN,
+                              .price_out = NAN,
+                              .sampling = { .temperature = NAN,
+                                            .top_p = NAN,
+                                            .top_k = -1,
+                                            .max_tokens = -1,
+                                            .seed = -1 } };
+}
+
+/* A list of strings, or nothing when the member is missing. */
+static enum err_code read_strings(const struct json *j, const char *key,
+                                  struct arena *a, const char ***out,
+                                  size_t *n, struct err *e)
+{
+    const struct json *list = json_get(j, key), *s;
+    size_t i = 0;
+
+    *n = 0;
+    if (!list)
+        return ERR_OK;
+    if (json_type(list) != JSON_ARRAY)
+        return err_set(e, ERR_FORMAT, "%s: expected a list of strings", key);
+    *out = arena_array(a, json_len(list), sizeof **out);
+    for (s = json_child(list); s && *out; s = json_next(s)) {
+        if (!json_string(s))
+            return err_set(e, ERR_FORMAT, "%s: expected strings, got %s", key,
+                           json_type_name(json_type(s)));
+        (*out)[i++] = arena_strdup(a, json_string(s));
+    }
+    *n = i;
+    return ERR_OK;
+}
+
+static enum err_code read_parameters(const struct json *j, struct arena *a,
+                                     struct model_spec *m, struct err *e)
+{
+    const char *system;
+    enum err_code rc;
+
+    if (!j)
+        return ERR_OK;
+    rc = json_only(j, known_parameters, e);
+    if (!rc)
+        rc = json_get_num_or(j, "temperature", NAN, &m->sampling.temperature,
+                             e);
+    if (!rc)
+        rc = json_get_num_or(j, "top_p", NAN, &m->sampling.top_p, e);
+    if (!rc)
+        rc = json_get_int_or(j, "top_k", -1, -1, INT32_MAX,
+                             &m->sampling.top_k, e);
+    if (!rc)
+        rc = json_get_int_or(j, "max_tokens", -1, 1, INT32_MAX,
+                             &m->sampling.max_tokens, e);
+    if (!rc)
+        rc = json_get_str_or(j, "system", NULL, &system, e);
+    if (!rc && system)
+        m->system = arena_strdup(a, system);
+    return rc ? err_wrap(e, "parameters") : ERR_OK;
+}
+
+static enum err_code read_price(const struct json *j, struct arena *a,
+                                struct model_spec *m, struct err *e)
+{
+    const char *currency, *date;
+    enum err_code rc;
+
+    if (!j)
+        return ERR_OK;
+    rc = json_only(j, known_price, e);
+    if (!rc)
+        rc = json_get_num_or(j, "in", NAN, &m->price_in, e);
+    if (!rc)
+        rc = json_get_num_or(j, "out", NAN, &m->price_out, e);
+    if (!rc)
+        rc = json_get_str(j, "currency", &currency, e);
+    if (!rc)
+        rc = json_get_str(j, "date", &date, e);
+    if (rc)
+        return err_wrap(e, "price");
+    m->currency = arena_strdup(a, currency);
+    m->price_date = arena_strdup(a, date);
+    return ERR_OK;
+}
+
+/* "dir/path" unless path is absolute or no file of ours. */
+static const char *resolve(struct arena *a, const char *dir, const char *path)
+{
+    if (path[0] == '/' || !dir[0])
+        return arena_strdup(a, path);
+    return io_join(a, dir, path);
+}
+
+static enum err_code read_model(const struct json *j, const char *dir,
+                                struct arena *a, struct model_spec *m,
+                                struct err *e)
+{
+    const char *id = NULL, *vendor, *kind, *path, *template;
+    enum err_code rc;
+
+    spec_init(m);
+    rc = json_only(j, known_fields, e);
+    if (!rc)
+        rc = json_get_str(j, "id", &id, e);
+    if (!rc)
+        rc = json_get_str(j, "runner", &kind, e);
+    if (!rc)
+        rc = json_get_str(j, "path", &path, e);
+    if (!rc)
+        rc = json_get_str_or(j, "vendor", "", &vendor, e);
+    if (!rc)
+        rc = json_get_str_or(j, "template", NULL, &template, e);
+    if (!rc)
+        rc = json_get_bool_or(j, "open", true, &m->open, e);
+    if (!rc)
+        rc = json_get_bool_or(j, "domestic", false, &m->domestic, e);
+    if (!rc)
+        rc = json_get_num_or(j, "size_b", 0, &m->size_b, e);
+    if (!rc)
+        rc = read_strings(j, "tags", a, &m->tags, &m->n_tags, e);
+    if (!rc)
+        rc = read_strings(j, "names", a, &m->names, &m->n_names, e);
+    if (!rc)
+        rc = read_parameters(json_get(j, "parameters"), a, m, e);
+    if (!rc)
+        rc = read_price(json_get(j, "price"), a, m, e);
+    if (rc)
+        return id ? err_wrap(e, "model %s", id) : rc;
+    m->id = arena_strdup(a, id);
+    m->name = m->n_names ? m->names[0] : m->id;
+    m->vendor = arena_strdup(a, vendor);
+    m->kind = arena_strdup(a, kind);
+    m->path = resolve(a, dir, path);
+    m->template = template ? arena_strdup(a, template) : NULL;
+    return ERR_OK;
+}
+
+static enum err_code read_models(const struct json *j, const char *dir,
+                                 struct arena *a, struct model_spec **out,
+                                 size_t *n, struct err *e)
+{
+    const struct json *list = json_get(j, "models"), *m;
+    size_t i = 0;
+
+    if (json_type(j) != JSON_OBJECT || !list || json_type(list) != JSON_ARRAY)
+        return err_set(e, ERR_FORMAT,
+                       "expected an object with a list \"models\"");
+    *out = arena_array(a, json_len(list) + 1, sizeof **out);
+    if (!*out)
+        return err_set(e, ERR_NOMEM, "no memory for the models");
+    for (m = json_child(list); m; m = json_next(m), i++) {
+        if (read_model(m, dir, a, &(*out)[i], e))
+            return err_wrap(e, "entry %zu", i + 1);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp((*out)[k].id, (*out)[i].id) == 0)
+                return err_set(e, ERR_FORMAT,
+                               "entries %zu and %zu: both have the id \"%s\"",
+                               k + 1, i + 1, (*out)[i].id);
+    }
+    *n = i;
+    return ERR_OK;
+}
+
+/* The models file: the one asked for, or the first there is of the usual
+ * places; NULL when there is none. */
+static const char *models_file(const char *file, struct arena *a)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    const char *place;
+
+    if (file)
+        return file;
+    if (io_exists("models.json"))
+        return "models.json";
+    if (config && config[0])
+        place = arena_printf(a, "%s/mokao/models.json", config);
+    else
+        place = arena_printf(a, "%s/.config/mokao/models.json",
+                             home ? home : "");
+    if (place && io_exists(place))
+        return place;
+    return io_exists(MK_SHARE "/models.json") ? MK_SHARE "/models.json" : NULL;
+}
+
+static const char *folder_of(const char *file, struct arena *a)
+{
+    const char *slash = strrchr(file, '/');
+    return slash ? arena_dup(a, file, (size_t)(slash - file)) : "";
+}
+
+enum err_code model_list(const char *file, struct arena *a,
+                         struct model_spec **out, size_t *n, struct err *e)
+{
+    struct json *j = NULL;
+    struct buf text;
+    enum err_code rc;
+
+    *out = NULL;
+    *n = 0;
+    file = models_file(file, a);
+    if (!file)
+        return ERR_OK;
+    buf_init(&text, (size_t)16 << 20);
+    rc = io_read(file, &text, e);
+    if (!rc)
+        rc = json_parse(&j, io_skip_bom(buf_view(&text)), e);
+    if (!rc)
+        rc = read_models(j, folder_of(file, a), a, out, n, e);
+    if (rc)
+        err_wrap(e, "%s", file);
+    else if (a->failed)
+        rc = err_set(e, ERR_NOMEM, "%s: no memory", file);
+    json_free(j);
+    buf_free(&text);
+    return rc;
+}
+
+/* "dir/Name.gguf" -> "Name". */
+static const char *stem(const char *path, struct arena *a)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    return arena_dup(a, base, dot && dot > base ? (size_t)(dot - base)
+                                                : strlen(base));
+}
+
+/* "gguf:PATH", "replay:FILE", or a path that ends in .gguf. */
+static bool read_inline(const char *spec, struct arena *a,
+                        struct model_spec *out)
+{
+    const char *colon = strchr(spec, ':');
+
+    spec_init(out);
+    for (size_t i = 0; colon && runner_kinds[i]; i++) {
+        const char *name = runner_kinds[i]->name;
+        if (strlen(name) == (size_t)(colon - spec) &&
+            strncmp(spec, name, strlen(name)) == 0) {
+            out->kind = name;
+            out->path = arena_strdup(a, colon + 1);
+        }
+    }
+    if (!out->kind && str_ends(str_of(spec), STR(".gguf"))) {
+        out->kind = "gguf";
+        out->path = arena_strdup(a, spec);
+    }
+    if (!out->kind)
+        return false;
+    out->id = out->name = stem(out->path, a);
+    out->vendor = "";
+    out->open = true;
+    return true;
+}
+
+static bool has_name(const struct model_spec *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_names; i++)
+        if (strcmp(m->names[i], name) == 0)
+            return true;
+    return strcmp(m->id, name) == 0;
+}
+
+enum err_code model_find(const char *spec, const char *file, struct arena *a,
+                         struct model_spec *out, struct err *e)
+{
+    struct model_spec *all;
+    const char *nearest = NULL;
+    size_t n, best = SIZE_MAX;
+
+    if (model_list(file, a, &all, &n, e))
+        return e->code;
+    for (size_t i = 0; i < n; i++) {
+        size_t d = text_distance(str_of(spec), str_of(all[i].id));
+        if (has_name(&all[i], spec)) {
+            *out = all[i];
+            return ERR_OK;
+        }
+        if (d < best) {
+            best = d;
+            nearest = all[i].id;
+        }
+    }
+    if (read_inline(spec, a, out))
+        return a->failed ? err_set(e, ERR_NOMEM, "no memory") : ERR_OK;
+    if (nearest)
+        return err_set(e, ERR_FORMAT,
+                       "no model \"%s\"; did you mean \"%s\"? "
+                       "(a file: gguf:PATH; all: mokao model list)",
+                       spec, nearest);
+    return err_set(e, ERR_FORMAT,
+                   "no model \"%s\", and no models file; a file: gguf:PATH",
+                   spec);
+}
