@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include <stdint.h>
+
 #include "harness/base/buf.h"
 #include "harness/base/err.h"
 
@@ -26,10 +28,34 @@ extern const struct cmd *const commands[]; /* NULL at the end */
 
 /* Shared by the verbs (cli.c). */
 
-/* Parses with argp in the project's manner: -h, --help, exit status 2 on wrong
- * usage.  Returns 0, or the exit status plus 1 when the verb is to end (help
- * printed, usage wrong). */
+/* The verb of that name.  ERR_USAGE with the nearest name if there is none. */
+enum err_code cmd_find(const char *name, const struct cmd **out,
+                       struct err *e) MUST_CHECK;
+/* Appends the text of mokao --help. */
+void cli_help(struct buf *out);
+
+/* Parses with argp in the project's manner: adds the row -h, --help (a verb's
+ * table has none of its own), exit status 2 on wrong usage, never exits.
+ * Returns 0, or the exit status plus 1 when the verb is to end (help printed,
+ * usage wrong):   rc = cli_parse(&argp, argc, argv, &o); if (rc) return rc - 1;
+ * The parser says what is wrong by `argp_error(state, ...); return EINVAL;`. */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+/* Arguments of options as numbers; what is no number or out of range is told
+ * through argp_error() with the option's name.  0 or EINVAL. */
+error_t cli_arg_int(struct argp_state *st, const char *option, const char *arg,
+                    int64_t min, int64_t max, int64_t *out);
+error_t cli_arg_num(struct argp_state *st, const char *option, const char *arg,
+                    double min, double max, double *out);
+/* Strings of an option that may be repeated; v is freed by cli_list_free(). */
+struct cli_list {
+    const char **v;
+    size_t n, cap;
+};
+error_t cli_list_add(struct cli_list *l, const char *arg); /* 0 or ENOMEM */
+/* The parts between commas; arg is written into and must outlive l. */
+error_t cli_list_split(struct cli_list *l, char *arg);
+void cli_list_free(struct cli_list *l);
+
 /* Prints "mokao: message" and gives the exit status of e->code. */
 int cli_fail(const struct err *e);
 /* Writes all of b to stdout; a closed pipe or full disk is an error. */
