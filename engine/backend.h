@@ -14,6 +14,20 @@
  *     of a row goes in ascending order with one fused multiply-add each.  KV
  *     entries are kept as F16 with MK_ACT_Q8, as F32 with MK_ACT_F32.
  *
+ * In full, for the integer product of block i of a weight row with scale s,
+ * integer sub-scales u and weights w (Q4_0: u = 1, w = nibble - 8; Q6_K: two
+ * u a block) and, for some types, a minimum m with integer sub-minima v:
+ *     acc = fmaf(s * d, (float)sum(u * w * q), acc)
+ *     acc = fmaf(m * d, (float)sum(v * q), acc)     (types with a minimum;
+ *                                       m = -dmin for Q2_K, Q4_K and Q5_K)
+ * The integer sums stay below 2^24 and are exact.  A row of activations with a
+ * NaN or infinity in a block gets d = NaN and q = 0 there.  Weights in F32, F16
+ * and BF16 are multiplied in float32 in both modes.
+ *
+ * Matrices and device memory opened on one instance of a backend may be used
+ * by another one that was opened with the same f32: contexts share the
+ * weights.  Weights are not written once they are open.
+ *
  * backend_ref is short and obvious plain C, the truth that the others are
  * tested against. */
 #ifndef MK_BACKEND_H

@@ -1,0 +1,31 @@
+/* What the engine's files share: the model and the context behind the public
+ * header.
+ *
+ * Ownership: a model owns the mapped file, its vocabulary, and the weights,
+ * opened on a backend instance of its own; each context opens another instance
+ * of the same backend (its threads and scratch), so that several contexts may
+ * compute at once.  A model outlives its contexts. */
+#ifndef MK_INTERNAL_H
+#define MK_INTERNAL_H
+
+#include "engine/arch.h"
+#include "engine/backend.h"
+#include "engine/engine.h"
+#include "engine/gguf.h"
+#include "engine/pool.h"
+#include "engine/vocab.h"
+
+struct mk_model {
+    struct gguf *gguf;
+    struct vocab *vocab;
+    struct net *net; /* NULL when opened with vocab_only */
+    const struct backend *backend;
+    struct pool *pool; /* loads the weights */
+    struct be *be;     /* holds the weights */
+    bool f32;          /* MK_ACT_F32 */
+    int n_threads;
+    struct mk_model_info info;
+    char *text; /* the NUL-terminated strings that info points to */
+};
+
+#endif
