@@ -10,7 +10,7 @@
  *  2. With MK_ACT_F32 weights are dequantised and everything is float32; with
  *     MK_ACT_Q8 matmul() quantises its input rows to int8 in blocks of 32
  *     columns (d = max|x| / 127 in float32, q = round to nearest even(x / d),
- *     scale kept as float32) and multiplies integers; the sum over the blocks
+ *     0 if d is 0, scale kept as float32) and multiplies integers; the sum over the blocks
  *     of a row goes in ascending order with one fused multiply-add each.  KV
  *     entries are kept as F16 with MK_ACT_Q8, as F32 with MK_ACT_F32.
  *
@@ -27,6 +27,23 @@
  * Matrices and device memory opened on one instance of a backend may be used
  * by another one that was opened with the same f32: contexts share the
  * weights.  Weights are not written once they are open.
+ *
+ * The int8 product of a row of weights and a row of x, for each block of 32
+ * columns with integer weights w, inputs q of scale dx, s = sum of q (s0, s1:
+ * of its halves), all but the integer sums in float32, first fmaf first:
+ *
+ *   Q4_0 Q5_0 Q8_0     acc = fmaf(d * dx, (float)(sum (w - offset) q), acc)
+ *   IQ4_NL IQ4_XS      the same with table values for w, d * (ls - 32) for d
+ *   Q4_1 Q5_1          acc = fmaf(d * dx, (float)(sum w q), acc)
+ *                      acc = fmaf(m, dx * (float)s, acc)
+ *   Q4_K Q5_K          as Q4_1 with d * sc for d, -(dmin * m) for m
+ *   Q3_K Q6_K          acc = fmaf(d * dx, (float)(c0 * sum of the first 16
+ *                      (w - offset) q + c1 * sum of the last 16), acc)
+ *   Q2_K               acc = fmaf(d * dx, (float)(c0 * ... + c1 * ...), acc)
+ *                      acc = fmaf(-dmin * dx, (float)(m0 s0 + m1 s1), acc)
+ *
+ * acc starts at 0, the bias is added last.  Weights of F32, F16 and BF16 are
+ * multiplied as floats with the unquantised x in both modes.
  *
  * backend_ref is short and obvious plain C, the truth that the others are
  * tested against. */
