@@ -10,27 +10,15 @@
  *  2. With MK_ACT_F32 weights are dequantised and everything is float32; with
  *     MK_ACT_Q8 matmul() quantises its input rows to int8 in blocks of 32
  *     columns (d = max|x| / 127 in float32, q = round to nearest even(x / d),
- *     0 if d is 0, scale kept as float32) and multiplies integers; the sum over the blocks
- *     of a row goes in ascending order with one fused multiply-add each.  KV
- *     entries are kept as F16 with MK_ACT_Q8, as F32 with MK_ACT_F32.
- *
- * In full, for the integer product of block i of a weight row with scale s,
- * integer sub-scales u and weights w (Q4_0: u = 1, w = nibble - 8; Q6_K: two
- * u a block) and, for some types, a minimum m with integer sub-minima v:
- *     acc = fmaf(s * d, (float)sum(u * w * q), acc)
- *     acc = fmaf(m * d, (float)sum(v * q), acc)     (types with a minimum;
- *                                       m = -dmin for Q2_K, Q4_K and Q5_K)
- * The integer sums stay below 2^24 and are exact.  A row of activations with a
- * NaN or infinity in a block gets d = NaN and q = 0 there.  Weights in F32, F16
- * and BF16 are multiplied in float32 in both modes.
- *
- * Matrices and device memory opened on one instance of a backend may be used
- * by another one that was opened with the same f32: contexts share the
- * weights.  Weights are not written once they are open.
+ *     scale kept as float32) and multiplies integers; the sum over the blocks
+ *     of a row goes in ascending order with one fused multiply-add each (two
+ *     for types with a minimum).  A block whose d is 0 has q = 0, one with a
+ *     NaN or infinity has d = NaN and q = 0.  KV entries are kept as F16 with
+ *     MK_ACT_Q8, as F32 with MK_ACT_F32.
  *
  * The int8 product of a row of weights and a row of x, for each block of 32
  * columns with integer weights w, inputs q of scale dx, s = sum of q (s0, s1:
- * of its halves), all but the integer sums in float32, first fmaf first:
+ * of its halves); integer sums are below 2^24 and exact, the rest is float32:
  *
  *   Q4_0 Q5_0 Q8_0     acc = fmaf(d * dx, (float)(sum (w - offset) q), acc)
  *   IQ4_NL IQ4_XS      the same with table values for w, d * (ls - 32) for d
@@ -42,8 +30,14 @@
  *   Q2_K               acc = fmaf(d * dx, (float)(c0 * ... + c1 * ...), acc)
  *                      acc = fmaf(-dmin * dx, (float)(m0 s0 + m1 s1), acc)
  *
- * acc starts at 0, the bias is added last.  Weights of F32, F16 and BF16 are
- * multiplied as floats with the unquantised x in both modes.
+ * so that a kernel has one conversion and one product of scales a block, and
+ * the minimum costs one operation (dx * s does not depend on the row).  acc
+ * starts at 0, the bias is added last.  Weights of F32, F16 and BF16 are
+ * multiplied in float32 in both modes.
+ *
+ * Matrices and device memory opened on one instance of a backend may be used
+ * by another one that was opened with the same f32: contexts share the
+ * weights.  Weights are not written once they are open.
  *
  * backend_ref is short and obvious plain C, the truth that the others are
  * tested against. */
