@@ -19,7 +19,8 @@ struct plan_params {
     struct prompt_params prompt;
     size_t limit;       /* items a suite and subset at the most, 0: all */
     size_t trials;      /* 1 or more */
-    size_t shard, n_shards; /* by item digest; n_shards 0: no sharding */
+    size_t shard, n_shards; /* by item digest, shard counts from 0; n_shards
+                               0: no sharding */
     bool fresh;         /* ask again what is stored */
     int64_t run;
 };
@@ -39,10 +40,18 @@ struct plan {
     struct arena arena;
 };
 
-/* Writes the rows of model, suites, items, prompts it needs. *out's memory is
- * freed by plan_free(). */
+/* Writes the rows of suites, items, prompts it needs, after every item has
+ * passed plan_check_item().  What p points to (suites, strings) must live as
+ * long as the plan.  *out's memory is freed by plan_free(). */
 enum err_code plan_make(struct plan *out, struct store *s, int64_t model,
                         const struct plan_params *p, struct err *e) MUST_CHECK;
 void plan_free(struct plan *p);
+
+/* What matchers and templates have to say about an item: whether its matcher
+ * exists and takes its answer and choices, whether the suite's template can
+ * show it.  The `item` of struct suite_checks; user is not used. */
+enum err_code plan_check_item(void *user, const struct suite *s,
+                              const struct item *it,
+                              struct err *e) MUST_CHECK;
 
 #endif

@@ -10,10 +10,12 @@
 #include "runners/runner.h"
 #include "suites/suite.h"
 
-enum ask {            /* how a choice question is asked */
-    ASK_AUTO,         /* log-likelihood where choices are and the runner can */
-    ASK_SCORE,        /* by log-likelihood of the options */
-    ASK_GENERATE      /* by generation and extraction */
+/* How a choice question is asked; all others are generated in any case. */
+enum ask {
+    ASK_AUTO,    /* log-likelihood where one choice is right, the template
+                    does not reason first and the runner can; else generation */
+    ASK_SCORE,   /* by log-likelihood of the options */
+    ASK_GENERATE /* by generation and extraction */
 };
 
 struct prompt_params {
@@ -33,9 +35,18 @@ struct prompt_template {
     const char *doc;
 };
 const struct prompt_template *prompt_template_at(size_t i); /* NULL: past end */
+/* NULL if there is none; *nearest (may be NULL) then is the likeliest name. */
+const struct prompt_template *prompt_template_find(const char *name,
+                                                   const char **nearest);
 
 /* What is asked of an item: one request a turn.  For turn > 0 `replies` holds
- * the model's earlier answers.  Everything lives in the arena. */
+ * the model's earlier answers.  Everything lives in the arena, in the suite or
+ * in p.  The examples are the first p->shots of the item's subset; fewer than
+ * that are an error, as is a template that cannot show the item.
+ *
+ * Scored in plain text (a template for it, or p->completion) the options begin
+ * with a space and go on from "答案："; in a chat they are beginnings of the
+ * reply.  p->system is a chat's: plain text goes without. */
 enum err_code prompt_render(const struct suite *s, const struct item *it,
                             const struct prompt_params *p, size_t turn,
                             const char *const *replies, struct arena *a,
@@ -45,7 +56,7 @@ enum err_code prompt_render(const struct suite *s, const struct item *it,
  * the sampling: what is stored and hashed as the prompt. */
 enum err_code prompt_json(const struct request *r, struct buf *out,
                           struct err *e) MUST_CHECK;
-/* Canonical JSON of the generation parameters. */
+/* Canonical JSON of the generation parameters; {} where nothing is generated. */
 enum err_code prompt_params_json(const struct request *r, struct buf *out,
                                  struct err *e) MUST_CHECK;
 

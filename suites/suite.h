@@ -36,13 +36,18 @@ struct item {
     size_t n_turns;
     struct choice *choices;
     size_t n_choices;
-    const char *answer;    /* canonical JSON: "B", ["北京","北京市"], {...} */
+    const char *answer;    /* canonical JSON: "B", ["北京","北京市"], {...};
+                              NULL when turns are given */
     const char *matcher;   /* JSON {"name":...,options}, NULL: the suite's */
     const char *explanation, *difficulty, *source; /* or NULL */
     const char **tags;
     size_t n_tags;
     size_t line;             /* in items.jsonl */
     char digest[DIGEST_HEX]; /* of all that decides what is asked and judged */
+};
+
+struct subset_title {     /* what a subset is called in prompts and reports */
+    const char *subset, *zh, *en;
 };
 
 struct suite {
@@ -54,6 +59,8 @@ struct suite {
     const char **authors;
     size_t n_authors;
     const char *matcher;   /* JSON {"name":"choice",...} */
+    struct subset_title *subset_titles; /* sorted by subset */
+    size_t n_subset_titles;
     const char *path;      /* folder */
     struct item *items;
     size_t n_items;
@@ -68,35 +75,59 @@ struct suite {
 enum err_code suite_open(struct suite **out, const char *path,
                          struct err *e) MUST_CHECK;
 void suite_close(struct suite *s);
+/* NULL when the suite gives none for it. */
+const struct subset_title *suite_subset_title(const struct suite *s,
+                                              const char *subset);
+/* JSON of the matcher that judges the item. */
+const char *suite_item_matcher(const struct suite *s, const struct item *it);
 
-/* Called for each fault by suite_check(); line 0: the file as a whole. */
-typedef void suite_fault_fn(void *user, const char *file, size_t line,
-                            const char *field, const char *message);
+/* What suite_check() calls.  Suites know no matchers and no templates, so what
+ * these have to say about an item comes in through `item`: plan_check_item()
+ * of harness/plan.h is made for it. */
+struct suite_checks {
+    /* For each fault; line 0: the file as a whole, field "": the line as a
+     * whole.  A suspicion's field starts with '~'. */
+    void (*fault)(void *user, const char *file, size_t line,
+                  const char *field, const char *message);
+    /* For each item that is sound so far, NULL: none.  ERR_FORMAT with
+     * "field: message" is one more fault; other codes end the check. */
+    enum err_code (*item)(void *user, const struct suite *s,
+                          const struct item *it, struct err *e);
+    void *user;
+};
 /* Reports every fault, not only the first: what suite_open() refuses, and what
  * is suspicious (duplicate questions, an answer that is always the same
  * letter, the answer inside the question).  *n_faults counts the refusals,
- * *n_warnings the suspicions (field then starts with '~'). */
-enum err_code suite_check(const char *path, suite_fault_fn *fn, void *user,
+ * *n_warnings the suspicions.  ERR_OK when all could be read, whatever was
+ * found. */
+enum err_code suite_check(const char *path, const struct suite_checks *checks,
                           size_t *n_faults, size_t *n_warnings,
                           struct err *e) MUST_CHECK;
 
-/* Where suites are looked for by id, in this order: --suites / MOKAO_SUITES,
- * ./suites/data, the installed share folder.  `spec` is an id, an id with
- * /subset, a glob over both ("cmmlu/high_school_*"), or a path to a folder.
- * Gives paths and subset globs ("" : all). */
+/* Where suites are looked for by id, in this order: the folders named in
+ * MOKAO_SUITES (separated by colons), ./suites/data, ./suites/imported, the
+ * user's ($XDG_DATA_HOME or ~/.local/share)/mokao/suites, the installed share
+ * folder.  `spec` is an id, an id with /subset, a glob over both
+ * ("cmmlu/high_school_*"), or a path to a folder, with or without /subset.
+ * Gives paths and subset globs ("": all), sorted by id. */
 struct suite_ref {
     const char *path, *subset;
 };
 enum err_code suite_find(const char *spec, struct arena *a,
                          struct suite_ref **refs, size_t *n,
                          struct err *e) MUST_CHECK;
-/* All suites that are found, sorted by id. */
+/* All suites that are found, sorted by id; of two with one id the first. */
 enum err_code suite_list(struct arena *a, struct suite_ref **refs, size_t *n,
                          struct err *e) MUST_CHECK;
+/* Where imported suites go when nothing else is said: ./suites/imported where
+ * there is a folder ./suites, else the user's folder of the list above. */
+enum err_code suite_import_dir(struct arena *a, const char **out,
+                               struct err *e) MUST_CHECK;
 /* Whether subset matches a glob of * and ?; "" matches all. */
 bool suite_subset_matches(const char *glob, const char *subset);
 
-/* Importers: another project's files at `path` become folder(s) below `dest`. */
+/* Importers: another project's files at `path` become a folder below `dest`
+ * named as the format; one that was there is replaced as a whole. */
 struct suite_format {
     const char *name; /* "cmmlu" */
     const char *doc;  /* one line, with the layout expected */
@@ -109,7 +140,13 @@ SUITE_FORMATS(FORMAT_DECL)
 #undef FORMAT_DECL
 extern const struct suite_format *const suite_formats[]; /* NULL at the end */
 
-/* Writes a suite in our own form (suite.json, items.jsonl, dev.jsonl). */
+/* NULL if there is none; *nearest (may be NULL) then is the likeliest name. */
+const struct suite_format *suite_format_find(const char *name,
+                                             const char **nearest);
+
+/* Writes a suite in our own form (suite.json, items.jsonl, and dev.jsonl when
+ * it has examples) into the folder `path`, which holds either the old or the
+ * new suite, never a part.  Refuses to replace a folder that is no suite. */
 enum err_code suite_write(const struct suite *s, const char *path,
                           struct err *e) MUST_CHECK;
 
