@@ -14,9 +14,14 @@ struct run_progress {
 
 struct run_params {
     struct store *store;
-    int64_t run;                     /* id of the run row */
-    const volatile sig_atomic_t *interrupts; /* number of SIGINT / SIGTERM seen */
-    void (*progress)(void *, const struct run_progress *);
+    int64_t run; /* id of the run row */
+    /* number of SIGINT and SIGTERM seen: 1 finishes what is under way, more
+     * stop at once; NULL: not interruptible */
+    const volatile sig_atomic_t *interrupts;
+    void (*progress)(void *user, const struct run_progress *p);
+    /* sees every exchange before it is stored (--record); ERR_OK goes on */
+    enum err_code (*observe)(void *user, const struct request *q,
+                             const struct response *r, struct err *e);
     void *user;
 };
 

@@ -19,6 +19,11 @@ struct score_in {
 enum err_code score_judge(const struct score_in *in, struct arena *a,
                           struct store_score *out, struct err *e) MUST_CHECK;
 
+/* Judges a stored sample that has a response, and stores the score.  Reads all
+ * it needs from the database, so that a run and a rescoring cannot differ. */
+enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
+                           struct store_score *out, struct err *e) MUST_CHECK;
+
 struct score_totals {
     int64_t scored, changed, to_correct, to_wrong, unparsable, refused;
 };

@@ -1,0 +1,420 @@
+/* From a plan to stored scores.
+ *
+ * The runner pulls requests and hands back responses; this file stands between
+ * it and the store.  Each plan entry (an item and a trial) takes a slot while it
+ * is under way; the turns of a dialogue go through the same slot one after the
+ * other.  A response is stored first, then judged from what is stored. */
+#include "harness/run.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "harness/base/io.h"
+#include "harness/base/json.h"
+#include "harness/score.h"
+
+struct slot {
+    const struct plan_entry *entry;
+    struct request request;  /* id is the slot's number */
+    struct store_sample key; /* of the turn under way */
+    size_t turn, n_turns;
+    const char **replies;    /* [n_turns] */
+    bool judged, correct;    /* so far, over all turns */
+    struct arena arena;
+    size_t next;             /* in the free or the ready list */
+};
+
+#define NO_SLOT ((size_t)-1)
+
+struct run {
+    const struct plan *plan;
+    const struct run_params *params;
+    struct run_progress *progress;
+    struct slot **slots;
+    size_t n_slots, cap;
+    size_t free, ready; /* lists of slots */
+    size_t next_entry;
+    struct arena scratch; /* of judging; reset for each sample */
+    int64_t started_ns;
+    enum err_code rc;     /* the first failure that ends the run */
+    struct err *e;
+};
+
+static void fail(struct run *r, enum err_code rc)
+{
+    if (!r->rc)
+        r->rc = rc;
+}
+
+/* --- slots ----------------------------------------------------------------- */
+
+static struct slot *take_slot(struct run *r)
+{
+    struct slot *s;
+
+    if (r->free != NO_SLOT) {
+        s = r->slots[r->free];
+        r->free = s->next;
+        arena_reset(&s->arena);
+        return s;
+    }
+    if (!mem_grow(&r->slots, &r->cap, r->n_slots + 1, sizeof(struct slot *)))
+        return NULL;
+    s = mem_zalloc(sizeof *s);
+    if (!s)
+        return NULL;
+    arena_init(&s->arena, 0);
+    s->request.id = r->n_slots;
+    r->slots[r->n_slots++] = s;
+    return s;
+}
+
+static void release_slot(struct run *r, struct slot *s, size_t number)
+{
+    s->next = r->free;
+    r->free = number;
+}
+
+static void free_slots(struct run *r)
+{
+    for (size_t i = 0; i < r->n_slots; i++) {
+        arena_free(&r->slots[i]->arena);
+        mem_free(r->slots[i]);
+    }
+    mem_free(r->slots);
+}
+
+/* --- asking ---------------------------------------------------------------- */
+
+/* The key of a later turn: its prompt holds the model's own replies. */
+static enum err_code key_of_turn(struct run *r, struct slot *s)
+{
+    char hash[DIGEST_HEX];
+    struct buf json;
+    enum err_code rc;
+
+    buf_init(&json, (size_t)64 << 20);
+    rc = prompt_json(&s->request, &json, r->e);
+    if (!rc) {
+        digest_hex(buf_view(&json), hash);
+        rc = store_put_prompt(r->params->store, hash, json.p, &s->key.prompt,
+                              r->e);
+    }
+    s->key.turn = (int64_t)s->turn;
+    buf_free(&json);
+    return rc;
+}
+
+static enum err_code render_turn(struct run *r, struct slot *s)
+{
+    size_t id = s->request.id;
+    enum err_code rc =
+        prompt_render(s->entry->suite, s->entry->item, &r->plan->prompt,
+                      s->turn, s->replies, &s->arena, &s->request, r->e);
+
+    s->request.id = id;
+    if (!rc && s->turn > 0)
+        rc = key_of_turn(r, s);
+    /* Trials differ by their seed alone. */
+    if (!rc && s->request.sampling.seed >= 0)
+        s->request.sampling.seed += (int64_t)s->entry->trial;
+    return rc;
+}
+
+struct stored_reply {
+    struct slot *slot;
+    const char *text;
+};
+
+static enum err_code on_reply(void *user, const struct store_row *row,
+                              struct err *e)
+{
+    struct stored_reply *s = user;
+
+    s->text = arena_strdup(&s->slot->arena, row_text(row, 0));
+    return s->text ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a reply");
+}
+
+/* Steps over turns that an earlier run has had answered. */
+static enum err_code skip_stored(struct run *r, struct slot *s)
+{
+    struct stored_reply reply = { s, NULL };
+    bool answered = true;
+    int64_t id;
+
+    while (s->turn < s->n_turns) {
+        if (render_turn(r, s) ||
+            store_find_sample(r->params->store, &s->key, &id, &answered, r->e))
+            return r->e->code;
+        if (!answered || s->n_turns == 1)
+            return ERR_OK;
+        if (store_query(r->params->store,
+                        "SELECT text FROM response WHERE sample = ?",
+                        on_reply, &reply, r->e, "i", id))
+            return r->e->code;
+        s->replies[s->turn++] = reply.text;
+    }
+    return ERR_OK;
+}
+
+static struct slot *start_entry(struct run *r, const struct plan_entry *entry)
+{
+    struct slot *s = take_slot(r);
+
+    if (!s) {
+        fail(r, err_set(r->e, ERR_NOMEM, "no memory for a request"));
+        return NULL;
+    }
+    s->entry = entry;
+    s->key = entry->key;
+    s->turn = 0;
+    s->n_turns = entry->item->n_turns ? entry->item->n_turns : 1;
+    s->judged = false;
+    s->correct = true;
+    s->replies = arena_array(&s->arena, s->n_turns, sizeof *s->replies);
+    if (!s->replies)
+        fail(r, err_set(r->e, ERR_NOMEM, "no memory for a request"));
+    else if (skip_stored(r, s))
+        fail(r, err_wrap(r->e, "item %s", entry->item->id));
+    return s;
+}
+
+static const struct request *next(void *user)
+{
+    struct run *r = user;
+    struct slot *s;
+
+    if (r->ready != NO_SLOT) {
+        s = r->slots[r->ready];
+        r->ready = s->next;
+        return &s->request;
+    }
+    while (!r->rc && r->next_entry < r->plan->n) {
+        s = start_entry(r, &r->plan->entries[r->next_entry++]);
+        if (!r->rc && s->turn < s->n_turns)
+            return &s->request;
+        if (s)
+            release_slot(r, s, s->request.id);
+    }
+    return NULL;
+}
+
+/* --- storing --------------------------------------------------------------- */
+
+/* {"A":{"logprob":-1.5,"tokens":1},...} in the order of the options; the key of
+ * an option is its letter, without the space that may stand before it. */
+static void scores_json(const struct request *q, const struct response *res,
+                        struct buf *out)
+{
+    struct jw w;
+
+    jw_init(&w, out, false);
+    jw_object(&w, NULL);
+    for (size_t i = 0; i < q->n_options; i++) {
+        char key[64];
+        struct str k = str_trim(str_of(q->options[i]));
+        size_t n = k.n < sizeof key ? k.n : sizeof key - 1;
+        memcpy(key, k.p, n);
+        key[n] = '\0';
+        jw_object(&w, key);
+        jw_num(&w, "logprob", res->logprobs[i]);
+        jw_int(&w, "tokens", res->option_tokens[i]);
+        jw_end(&w);
+    }
+    jw_end(&w);
+}
+
+static enum err_code store_answer(struct run *r, struct slot *s,
+                                  const struct response *res, int64_t *sample)
+{
+    struct store_response row = {
+        .text = res->text,
+        .reasoning = res->reasoning,
+        .finish = finish_name(res->finish),
+        .margin = res->margin,
+        .prompt_tokens = res->prompt_tokens,
+        .cached_tokens = res->cached_tokens,
+        .output_tokens = res->output_tokens,
+        .started_ms = res->started_ms,
+        .latency_ns = res->latency_ns,
+        .first_token_ns = res->first_token_ns,
+        .attempts = res->attempts,
+    };
+    struct buf json;
+    enum err_code rc;
+    bool added;
+
+    buf_init(&json, (size_t)1 << 20);
+    if (res->logprobs) {
+        scores_json(&s->request, res, &json);
+        row.logprobs_json = json.p;
+    }
+    rc = buf_check(&json, "the options' scores", r->e);
+    if (!rc)
+        rc = store_add_response(r->params->store, &s->key, &row, sample,
+                                &added, r->e);
+    buf_free(&json);
+    return rc;
+}
+
+static enum err_code judge(struct run *r, struct slot *s, int64_t sample)
+{
+    struct store_score score;
+    enum err_code rc;
+
+    arena_reset(&r->scratch);
+    score.verdict = NULL;
+    rc = score_sample(r->params->store, sample, &r->scratch, &score, r->e);
+    if (!rc && score.verdict) {
+        s->judged = true;
+        s->correct = s->correct && strcmp(score.verdict, "correct") == 0;
+    }
+    return rc;
+}
+
+static enum err_code store_failure(struct run *r, struct slot *s,
+                                   const struct response *res)
+{
+    struct store_error row = {
+        .code = err_name(res->code),
+        .message = res->message,
+        .vendor_code = res->vendor_code,
+        .http_status = res->http_status,
+        .attempts = res->attempts,
+        .at_ms = io_wall_ms(),
+    };
+    int64_t sample;
+
+    return store_add_error(r->params->store, &s->key, &row, &sample, r->e);
+}
+
+/* --- progress -------------------------------------------------------------- */
+
+static void report_progress(struct run *r)
+{
+    struct run_progress *p = r->progress;
+
+    p->elapsed_ms = (io_now_ns() - r->started_ns) / 1000000;
+    p->eta_ms = p->done ? p->elapsed_ms * (int64_t)(p->total - p->done) /
+                              (int64_t)p->done
+                        : -1;
+    if (r->params->progress)
+        r->params->progress(r->params->user, p);
+}
+
+static void count_tokens(struct run_progress *p, const struct response *res)
+{
+    p->prompt_tokens += res->prompt_tokens > 0 ? res->prompt_tokens : 0;
+    p->cached_tokens += res->cached_tokens > 0 ? res->cached_tokens : 0;
+    p->output_tokens += res->output_tokens > 0 ? res->output_tokens : 0;
+}
+
+static void end_entry(struct run *r, struct slot *s, bool failed)
+{
+    struct run_progress *p = r->progress;
+
+    p->done++;
+    if (failed) {
+        p->failed++;
+    } else {
+        p->answered++;
+        p->judged += s->judged;
+        p->correct += s->judged && s->correct;
+    }
+    release_slot(r, s, s->request.id);
+}
+
+/* --- the exchange ---------------------------------------------------------- */
+
+static enum err_code take_answer(struct run *r, struct slot *s,
+                                 const struct response *res)
+{
+    int64_t sample;
+
+    if (store_answer(r, s, res, &sample) || judge(r, s, sample))
+        return r->e->code;
+    count_tokens(r->progress, res);
+    s->replies[s->turn] = arena_strdup(&s->arena, res->text ? res->text : "");
+    s->turn++;
+    if (s->turn == s->n_turns) {
+        end_entry(r, s, false);
+        return ERR_OK;
+    }
+    if (render_turn(r, s))
+        return err_wrap(r->e, "item %s", s->entry->item->id);
+    s->next = r->ready;
+    r->ready = s->request.id;
+    return ERR_OK;
+}
+
+static void deliver(void *user, const struct request *q,
+                    const struct response *res)
+{
+    struct run *r = user;
+    struct slot *s = r->slots[q->id];
+    enum err_code rc = ERR_OK;
+
+    if (r->rc)
+        return;
+    if (r->params->observe)
+        rc = r->params->observe(r->params->user, q, res, r->e);
+    if (!rc && res->code) {
+        rc = store_failure(r, s, res);
+        end_entry(r, s, true);
+    } else if (!rc) {
+        rc = take_answer(r, s, res);
+    }
+    if (!rc)
+        rc = store_tick(r->params->store, r->e);
+    if (rc)
+        fail(r, rc);
+    else
+        report_progress(r);
+}
+
+static int stop(void *user)
+{
+    const struct run *r = user;
+    int seen = r->params->interrupts ? (int)*r->params->interrupts : 0;
+
+    if (r->rc)
+        return 2;
+    return seen > 2 ? 2 : seen;
+}
+
+enum err_code run_plan(struct runner *runner, const struct plan *p,
+                       const struct run_params *params,
+                       struct run_progress *out, struct err *e)
+{
+    struct run r = {
+        .plan = p,
+        .params = params,
+        .progress = out,
+        .free = NO_SLOT,
+        .ready = NO_SLOT,
+        .started_ns = io_now_ns(),
+        .e = e,
+    };
+    struct exchange x = { next, deliver, stop, &r };
+    struct err run_error, flush_error;
+    enum err_code rc;
+
+    *out = (struct run_progress){ .total = p->n, .eta_ms = -1 };
+    arena_init(&r.scratch, 0);
+    rc = runner_run(runner, &x, &run_error);
+    if (r.rc)
+        rc = r.rc; /* the cause; what the runner says is its consequence */
+    else if (rc)
+        *e = run_error;
+    if (store_flush(params->store, &flush_error) && !r.rc) {
+        *e = flush_error;
+        rc = e->code;
+    }
+    report_progress(&r);
+    free_slots(&r);
+    arena_free(&r.scratch);
+    if (!rc && out->failed)
+        rc = err_set(e, ERR_PARTIAL, "%zu of %zu items have no answer",
+                     out->failed, out->total);
+    return rc;
+}
