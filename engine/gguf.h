@@ -26,6 +26,8 @@ enum gguf_type {
     GGUF_BOOL, GGUF_STR, GGUF_ARR, GGUF_U64, GGUF_I64, GGUF_F64
 };
 
+const char *gguf_type_name(enum gguf_type t); /* "u32", "string" ... */
+
 /* A tensor in the mapped file.  dims[0] is the row length (columns); unused
  * dims are 1. */
 struct gguf_tensor {
@@ -75,7 +77,8 @@ enum err_code gguf_bool(const struct gguf *g, const char *key, bool *out,
 enum err_code gguf_str(const struct gguf *g, const char *key, struct str *out,
                        struct err *e) MUST_CHECK;
 
-/* An array of the wanted element type; *out NULL when the key is missing. */
+/* An array of the wanted element type (i32 stands for u32 too); *out NULL when
+ * the key is missing. */
 enum err_code gguf_array(const struct gguf *g, const char *key,
                          enum gguf_type elem, const struct gguf_meta **out,
                          struct err *e) MUST_CHECK;
@@ -86,17 +89,31 @@ float gguf_f32_at(const struct gguf_meta *m, uint64_t i);
 
 /* --- quant.c: block layouts ------------------------------------------------ */
 
+#define QUANT_RUN 32 /* weights that an activation block is multiplied with */
+
+/* A run of weights as integers: weight j is (s * u[j/16]) * w[j], for types
+ * with minima plus m * v[j/16]; all in float32. */
+struct quant_run {
+    float s, m;
+    int u[2], v[2];
+    int8_t w[QUANT_RUN];
+};
+
 struct quant_type {
-    const char *name;       /* "Q4_K" */
-    int block_elems;        /* 1 for floats */
-    int block_bytes;        /* 0: not a type we know */
+    const char *name; /* "Q4_K" */
+    int block_elems;  /* 1 for floats */
+    int block_bytes;
+    bool has_min;
     /* n (a multiple of block_elems) elements of src as float32, bit-equal to
      * the format's definition */
     void (*dequantise)(const void *src, float *dst, size_t n);
+    /* run (0 ... block_elems/32 - 1) of a block; NULL for floats */
+    void (*unpack)(const uint8_t *block, int run, struct quant_run *out);
 };
 /* NULL when the type is not one the engine runs. */
 const struct quant_type *quant_type(int ggml_type);
-/* Name even of types that are known but not run ("IQ2_XS"), else "type 99". */
+/* Name even of types that are known but not run ("IQ2_XS"), else "an unknown
+ * type". */
 const char *quant_type_name(int ggml_type);
 float quant_f16_to_f32(uint16_t h);
 uint16_t quant_f32_to_f16(float f);   /* round to nearest even */

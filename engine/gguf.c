@@ -1,0 +1,725 @@
+/* Reads a GGUF file into checked metadata and tensor views.
+ *
+ * A cursor walks the mapped file once.  It fails for good at the first bad
+ * field and keeps the message, so the readers below need no error path of
+ * their own: after a failure every read gives zero and loops end by
+ * cursor_ok().  Nothing is allocated before the counts were found possible for
+ * the bytes that are left.
+ *
+ * Lookups go through arrays sorted by name, in which duplicates are neighbours.
+ * Values stay in the map and may be unaligned: all loads are memcpy.  A file
+ * that is truncated while it is mapped raises SIGBUS; copying it first is the
+ * safe way for files that others write to. */
+#include "engine/gguf.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "GGUF values are read as little-endian memory"
+#endif
+
+#define MAX_ENTRIES ((uint64_t)1 << 20)
+#define MAX_KEY 65535
+#define MAX_NAME 63
+#define MAX_VALUE ((uint64_t)64 << 20)
+#define MAX_DIM ((uint64_t)1 << 48)
+#define MAX_ALIGNMENT ((uint32_t)1 << 20)
+#define DEFAULT_ALIGNMENT 32
+/* The smallest records there can be. */
+#define MIN_META 13
+#define MIN_TENSOR 33
+
+struct gguf {
+    struct io_map map;
+    struct gguf_meta *meta;
+    struct gguf_tensor *tensors;
+    struct gguf_meta **by_key;
+    struct gguf_tensor **by_name;
+    size_t n_meta, n_tensors;
+};
+
+/* Indexed by enum gguf_type; arrays and strings have no fixed size. */
+static const struct {
+    const char *name;
+    unsigned char bytes;
+} types[] = {
+    [GGUF_U8] = { "u8", 1 },      [GGUF_I8] = { "i8", 1 },
+    [GGUF_U16] = { "u16", 2 },    [GGUF_I16] = { "i16", 2 },
+    [GGUF_U32] = { "u32", 4 },    [GGUF_I32] = { "i32", 4 },
+    [GGUF_F32] = { "f32", 4 },    [GGUF_BOOL] = { "bool", 1 },
+    [GGUF_STR] = { "string", 0 }, [GGUF_ARR] = { "array", 0 },
+    [GGUF_U64] = { "u64", 8 },    [GGUF_I64] = { "i64", 8 },
+    [GGUF_F64] = { "f64", 8 },
+};
+#define N_TYPES (sizeof types / sizeof types[0])
+
+const char *gguf_type_name(enum gguf_type t)
+{
+    return types[t].name;
+}
+
+/* --- the cursor ----------------------------------------------------------- */
+
+struct cursor {
+    const unsigned char *p;
+    uint64_t n, at;
+    struct err *e;
+    enum err_code rc;
+};
+
+static bool cursor_ok(const struct cursor *c)
+{
+    return c->rc == ERR_OK;
+}
+
+PRINTF_LIKE(2, 3)
+static void bad(struct cursor *c, const char *fmt, ...)
+{
+    char msg[200];
+    va_list ap;
+
+    if (c->rc)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    c->rc = err_set(c->e, ERR_FORMAT, "offset %" PRIu64 ": %s", c->at, msg);
+}
+
+/* The next n bytes; NULL, and the cursor has failed, when there are not as
+ * many. */
+static const unsigned char *take(struct cursor *c, uint64_t n, const char *what)
+{
+    const unsigned char *p = c->p + c->at;
+
+    if (c->rc)
+        return NULL;
+    if (n > c->n - c->at) {
+        bad(c, "%s of %" PRIu64 " bytes, but the file ends after %" PRIu64,
+            what, n, c->n - c->at);
+        return NULL;
+    }
+    c->at += n;
+    return p;
+}
+
+static uint32_t take_u32(struct cursor *c, const char *what)
+{
+    const unsigned char *p = take(c, 4, what);
+    uint32_t v = 0;
+    if (p)
+        memcpy(&v, p, 4);
+    return v;
+}
+
+static uint64_t take_u64(struct cursor *c, const char *what)
+{
+    const unsigned char *p = take(c, 8, what);
+    uint64_t v = 0;
+    if (p)
+        memcpy(&v, p, 8);
+    return v;
+}
+
+static struct str take_str(struct cursor *c, uint64_t max, const char *what)
+{
+    uint64_t n = take_u64(c, what);
+    const unsigned char *p;
+
+    if (n > max && cursor_ok(c))
+        bad(c, "%s of %" PRIu64 " bytes, at most %" PRIu64 " are allowed", what,
+            n, max);
+    p = take(c, n, what);
+    return p ? (struct str){ (const char *)p, n } : (struct str){ "", 0 };
+}
+
+/* A key or a tensor's name: text without NUL, so that it can be looked up and
+ * printed. */
+static struct str take_name(struct cursor *c, uint64_t max, const char *what)
+{
+    struct str s = take_str(c, max, what);
+
+    if (!cursor_ok(c))
+        return s;
+    if (s.n == 0)
+        bad(c, "empty %s", what);
+    else if (memchr(s.p, '\0', s.n))
+        bad(c, "%s with a NUL in it", what);
+    else if (!text_check(s, NULL))
+        bad(c, "%s that is not UTF-8", what);
+    return s;
+}
+
+/* --- metadata ------------------------------------------------------------- */
+
+static enum gguf_type take_type(struct cursor *c, struct str key)
+{
+    uint32_t t = take_u32(c, "type");
+
+    if (t < N_TYPES)
+        return (enum gguf_type)t;
+    bad(c, "key %.*s: value type %" PRIu32 " does not exist", STR_FMT(key), t);
+    return GGUF_U8;
+}
+
+static void check_bools(struct cursor *c, const struct gguf_meta *m, uint64_t n)
+{
+    for (uint64_t i = 0; cursor_ok(c) && i < n; i++)
+        if (m->p[i] > 1)
+            bad(c, "key %.*s: a bool of %d, expected 0 or 1", STR_FMT(m->key),
+                m->p[i]);
+}
+
+/* Passes `count` values of a type that is no array. */
+static void take_values(struct cursor *c, struct gguf_meta *m,
+                        enum gguf_type type, uint64_t count)
+{
+    uint64_t bytes;
+
+    m->p = c->p + c->at;
+    if (type == GGUF_STR) {
+        while (cursor_ok(c) && count-- > 0)
+            take_str(c, MAX_VALUE, "string value");
+        return;
+    }
+    if (__builtin_mul_overflow(count, types[type].bytes, &bytes))
+        bytes = UINT64_MAX;
+    if (take(c, bytes, "value") && type == GGUF_BOOL)
+        check_bools(c, m, count);
+}
+
+static void take_array(struct cursor *c, struct gguf_meta *m)
+{
+    uint64_t min;
+
+    m->elem = take_type(c, m->key);
+    m->count = take_u64(c, "array length");
+    if (m->elem == GGUF_ARR)
+        bad(c, "key %.*s: an array of arrays", STR_FMT(m->key));
+    if (!cursor_ok(c))
+        return;
+    min = m->elem == GGUF_STR ? 8 : types[m->elem].bytes;
+    if (m->count > (c->n - c->at) / min)
+        bad(c, "key %.*s: %" PRIu64 " elements do not fit into the file",
+            STR_FMT(m->key), m->count);
+    take_values(c, m, m->elem, m->count);
+}
+
+static void take_meta(struct cursor *c, struct gguf_meta *m)
+{
+    m->key = take_name(c, MAX_KEY, "key");
+    m->type = take_type(c, m->key);
+    if (m->type == GGUF_ARR)
+        take_array(c, m);
+    else if (cursor_ok(c))
+        take_values(c, m, m->type, 1);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct gguf_meta *x = *(struct gguf_meta *const *)a;
+    const struct gguf_meta *y = *(struct gguf_meta *const *)b;
+    return str_cmp(x->key, y->key);
+}
+
+static void read_meta(struct cursor *c, struct gguf *g)
+{
+    for (size_t i = 0; cursor_ok(c) && i < g->n_meta; i++) {
+        take_meta(c, &g->meta[i]);
+        g->by_key[i] = &g->meta[i];
+    }
+    if (!cursor_ok(c))
+        return;
+    qsort(g->by_key, g->n_meta, sizeof(struct gguf_meta *), by_key);
+    for (size_t i = 1; i < g->n_meta; i++)
+        if (str_eq(g->by_key[i - 1]->key, g->by_key[i]->key))
+            bad(c, "key %.*s occurs twice", STR_FMT(g->by_key[i]->key));
+}
+
+/* --- tensors -------------------------------------------------------------- */
+
+/* Bytes of the tensor's data, all its dims checked. */
+static uint64_t tensor_bytes(struct cursor *c, const struct gguf_tensor *t)
+{
+    const struct quant_type *q = quant_type(t->type);
+    uint64_t elems = 1, bytes;
+
+    for (int i = 0; i < 4; i++)
+        if (__builtin_mul_overflow(elems, (uint64_t)t->dims[i], &elems))
+            bad(c, "tensor %.*s: its number of elements overflows",
+                STR_FMT(t->name));
+    if (cursor_ok(c) && t->dims[0] % q->block_elems != 0)
+        bad(c,
+            "tensor %.*s: rows of %" PRId64 " elements, but %s has blocks "
+            "of %d",
+            STR_FMT(t->name), t->dims[0], q->name, q->block_elems);
+    if (__builtin_mul_overflow(elems / (uint64_t)q->block_elems,
+                               (uint64_t)q->block_bytes, &bytes))
+        bad(c, "tensor %.*s: its size overflows", STR_FMT(t->name));
+    return cursor_ok(c) ? bytes : 0;
+}
+
+static void take_dims(struct cursor *c, struct gguf_tensor *t)
+{
+    uint32_t n = take_u32(c, "number of dimensions");
+
+    if (cursor_ok(c) && (n < 1 || n > 4))
+        bad(c, "tensor %.*s: %" PRIu32 " dimensions, expected 1 to 4",
+            STR_FMT(t->name), n);
+    t->n_dims = (int)n;
+    for (uint32_t i = 0; i < 4; i++)
+        t->dims[i] = 1;
+    for (uint32_t i = 0; cursor_ok(c) && i < n; i++) {
+        uint64_t d = take_u64(c, "dimension");
+        if (cursor_ok(c) && (d < 1 || d > MAX_DIM))
+            bad(c,
+                "tensor %.*s: a dimension of %" PRIu64 ", expected 1 to "
+                "2^48",
+                STR_FMT(t->name), d);
+        t->dims[i] = (int64_t)d;
+    }
+}
+
+/* The offset stays relative to the data's start, which is not known yet. */
+static uint64_t take_tensor(struct cursor *c, struct gguf_tensor *t)
+{
+    uint32_t type;
+    uint64_t offset;
+
+    t->name = take_name(c, MAX_NAME, "tensor name");
+    take_dims(c, t);
+    type = take_u32(c, "tensor type");
+    if (cursor_ok(c) && (type >= GGML_N_TYPES || !quant_type((int)type)))
+        bad(c, "tensor %.*s has type %" PRIu32 " (%s), which is not supported",
+            STR_FMT(t->name), type,
+            quant_type_name(type < GGML_N_TYPES ? (int)type : -1));
+    offset = take_u64(c, "tensor offset");
+    if (!cursor_ok(c))
+        return 0;
+    t->type = (enum ggml_type)type;
+    t->bytes = tensor_bytes(c, t);
+    return offset;
+}
+
+static void place_tensor(struct cursor *c, struct gguf_tensor *t,
+                         uint64_t offset, uint64_t start, uint64_t alignment)
+{
+    uint64_t room = c->n > start ? c->n - start : 0;
+
+    if (offset % alignment != 0)
+        bad(c, "tensor %.*s: offset %" PRIu64 " is no multiple of %" PRIu64,
+            STR_FMT(t->name), offset, alignment);
+    else if (offset > room || t->bytes > room - offset)
+        bad(c,
+            "tensor %.*s: %" PRIu64 " bytes at %" PRIu64 " pass the end of "
+            "the file's data (%" PRIu64 " bytes); is the file cut short?",
+            STR_FMT(t->name), t->bytes, offset, room);
+    else
+        t->data = c->p + start + offset;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct gguf_tensor *x = *(struct gguf_tensor *const *)a;
+    const struct gguf_tensor *y = *(struct gguf_tensor *const *)b;
+    return str_cmp(x->name, y->name);
+}
+
+static int by_data(const void *a, const void *b)
+{
+    const struct gguf_tensor *x = *(struct gguf_tensor *const *)a;
+    const struct gguf_tensor *y = *(struct gguf_tensor *const *)b;
+    return (x->data > y->data) - (x->data < y->data);
+}
+
+/* Sorts by place, looks for overlaps; then by name, looks for duplicates. */
+static void check_tensors(struct cursor *c, struct gguf *g)
+{
+    struct gguf_tensor **t = g->by_name;
+
+    qsort(t, g->n_tensors, sizeof *t, by_data);
+    for (size_t i = 1; i < g->n_tensors; i++)
+        if (t[i - 1]->data + t[i - 1]->bytes > t[i]->data)
+            bad(c, "tensors %.*s and %.*s overlap", STR_FMT(t[i - 1]->name),
+                STR_FMT(t[i]->name));
+    qsort(t, g->n_tensors, sizeof *t, by_name);
+    for (size_t i = 1; i < g->n_tensors; i++)
+        if (str_eq(t[i - 1]->name, t[i]->name))
+            bad(c, "tensor %.*s occurs twice", STR_FMT(t[i]->name));
+}
+
+static uint64_t read_alignment(struct cursor *c, const struct gguf *g)
+{
+    const struct gguf_meta *m = gguf_meta(g, "general.alignment");
+    uint32_t v = DEFAULT_ALIGNMENT;
+
+    if (m && m->type != GGUF_U32)
+        bad(c, "general.alignment is %s, expected u32", types[m->type].name);
+    else if (m)
+        memcpy(&v, m->p, sizeof v);
+    if (v == 0 || (v & (v - 1)) != 0 || v > MAX_ALIGNMENT) {
+        bad(c,
+            "general.alignment is %" PRIu32 ", expected a power of two up "
+            "to %" PRIu32,
+            v, MAX_ALIGNMENT);
+        return DEFAULT_ALIGNMENT;
+    }
+    return v;
+}
+
+static void read_tensors(struct cursor *c, struct gguf *g)
+{
+    uint64_t alignment = read_alignment(c, g);
+    uint64_t *offsets = mem_array(g->n_tensors, sizeof *offsets);
+    uint64_t start;
+
+    if (!offsets)
+        c->rc = err_set(c->e, ERR_NOMEM, "no memory for the tensors");
+    for (size_t i = 0; cursor_ok(c) && i < g->n_tensors; i++) {
+        offsets[i] = take_tensor(c, &g->tensors[i]);
+        g->by_name[i] = &g->tensors[i];
+    }
+    start = (c->at + alignment - 1) & ~(alignment - 1);
+    for (size_t i = 0; cursor_ok(c) && i < g->n_tensors; i++)
+        place_tensor(c, &g->tensors[i], offsets[i], start, alignment);
+    if (cursor_ok(c))
+        check_tensors(c, g);
+    mem_free(offsets);
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+static void read_version(struct cursor *c)
+{
+    const unsigned char *magic = take(c, 4, "magic");
+    uint32_t v;
+
+    if (magic && memcmp(magic, "GGUF", 4) != 0) {
+        c->at = 0;
+        bad(c, "the file does not start with \"GGUF\"");
+    }
+    v = take_u32(c, "version");
+    if (!cursor_ok(c) || v == 2 || v == 3)
+        return;
+    if ((v & 0xffff) == 0)
+        bad(c, "a big-endian GGUF, only little-endian ones are supported");
+    else
+        bad(c, "GGUF version %" PRIu32 ", only 2 and 3 are supported", v);
+}
+
+static size_t read_count(struct cursor *c, uint64_t n, uint64_t min_bytes,
+                         const char *what)
+{
+    if (cursor_ok(c) && (n > MAX_ENTRIES || n > (c->n - c->at) / min_bytes))
+        bad(c, "%" PRIu64 " %s do not fit into the file", n, what);
+    return cursor_ok(c) ? (size_t)n : 0;
+}
+
+static void read_header(struct cursor *c, struct gguf *g)
+{
+    uint64_t n_tensors, n_meta;
+
+    read_version(c);
+    n_tensors = take_u64(c, "number of tensors");
+    n_meta = take_u64(c, "number of keys");
+    g->n_meta = read_count(c, n_meta, MIN_META, "keys");
+    g->n_tensors = read_count(c, n_tensors, MIN_TENSOR, "tensors");
+}
+
+static bool alloc_entries(struct gguf *g)
+{
+    g->meta = mem_array(g->n_meta, sizeof *g->meta);
+    g->by_key = mem_array(g->n_meta, sizeof *g->by_key);
+    g->tensors = mem_array(g->n_tensors, sizeof *g->tensors);
+    g->by_name = mem_array(g->n_tensors, sizeof *g->by_name);
+    return g->meta && g->by_key && g->tensors && g->by_name;
+}
+
+static void check_architecture(struct cursor *c, const struct gguf *g)
+{
+    const struct gguf_meta *m = gguf_meta(g, "general.architecture");
+
+    if (!m)
+        bad(c, "key general.architecture is missing");
+    else if (m->type != GGUF_STR)
+        bad(c, "key general.architecture is %s, expected a string",
+            types[m->type].name);
+}
+
+static enum err_code read_all(struct gguf *g, struct err *e)
+{
+    struct cursor c = { .p = g->map.p, .n = g->map.n, .e = e };
+
+    read_header(&c, g);
+    if (cursor_ok(&c) && !alloc_entries(g))
+        return err_set(e, ERR_NOMEM, "no memory for %zu keys and %zu tensors",
+                       g->n_meta, g->n_tensors);
+    read_meta(&c, g);
+    if (cursor_ok(&c))
+        check_architecture(&c, g);
+    if (cursor_ok(&c))
+        read_tensors(&c, g);
+    return c.rc;
+}
+
+enum err_code gguf_open(struct gguf **out, const char *path, struct err *e)
+{
+    struct gguf *g = mem_zalloc(sizeof *g);
+    enum err_code rc;
+
+    *out = NULL;
+    if (!g)
+        return err_set(e, ERR_NOMEM, "no memory to open %s", path);
+    rc = io_map(&g->map, path, e);
+    if (!rc) {
+        rc = read_all(g, e);
+        if (rc)
+            err_wrap(e, "%s", path);
+    }
+    if (rc) {
+        gguf_close(g);
+        return rc;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+void gguf_close(struct gguf *g)
+{
+    if (!g)
+        return;
+    mem_free(g->meta);
+    mem_free(g->by_key);
+    mem_free(g->tensors);
+    mem_free(g->by_name);
+    io_unmap(&g->map);
+    mem_free(g);
+}
+
+/* --- looking up ----------------------------------------------------------- */
+
+size_t gguf_n_meta(const struct gguf *g)
+{
+    return g->n_meta;
+}
+
+size_t gguf_n_tensors(const struct gguf *g)
+{
+    return g->n_tensors;
+}
+
+uint64_t gguf_file_bytes(const struct gguf *g)
+{
+    return g->map.n;
+}
+
+const struct gguf_tensor *gguf_tensor_at(const struct gguf *g, size_t i)
+{
+    assert(i < g->n_tensors);
+    return &g->tensors[i];
+}
+
+const struct gguf_meta *gguf_meta_at(const struct gguf *g, size_t i)
+{
+    assert(i < g->n_meta);
+    return &g->meta[i];
+}
+
+const struct gguf_tensor *gguf_tensor(const struct gguf *g, const char *name)
+{
+    struct gguf_tensor want = { .name = str_of(name) }, *p = &want;
+    struct gguf_tensor **hit =
+        bsearch(&p, g->by_name, g->n_tensors, sizeof *g->by_name, by_name);
+    return hit ? *hit : NULL;
+}
+
+const struct gguf_meta *gguf_meta(const struct gguf *g, const char *key)
+{
+    struct gguf_meta want = { .key = str_of(key) }, *p = &want;
+    struct gguf_meta **hit =
+        bsearch(&p, g->by_key, g->n_meta, sizeof *g->by_key, by_key);
+    return hit ? *hit : NULL;
+}
+
+/* --- typed getters -------------------------------------------------------- */
+
+static enum err_code wrong_type(const struct gguf_meta *m, const char *want,
+                                struct err *e)
+{
+    return err_set(e, ERR_FORMAT, "key %.*s is %s, expected %s",
+                   STR_FMT(m->key), types[m->type].name, want);
+}
+
+/* Reads element i of an integer type; false for other types and for what does
+ * not fit. */
+static bool load_int(enum gguf_type type, const unsigned char *p, int64_t *out)
+{
+    uint64_t raw = 0;
+    unsigned bits = types[type].bytes * 8u;
+
+    memcpy(&raw, p, types[type].bytes);
+    switch (type) {
+    case GGUF_U8:
+    case GGUF_U16:
+    case GGUF_U32:
+    case GGUF_U64:
+        *out = (int64_t)raw;
+        return raw <= INT64_MAX;
+    case GGUF_I8:
+    case GGUF_I16:
+    case GGUF_I32:
+    case GGUF_I64:
+        /* the sign bit moves up, then down again */
+        *out = (int64_t)(raw << (64 - bits)) >> (64 - bits);
+        return true;
+    case GGUF_F32:
+    case GGUF_BOOL:
+    case GGUF_STR:
+    case GGUF_ARR:
+    case GGUF_F64:
+        break;
+    }
+    return false;
+}
+
+static bool is_int(enum gguf_type t)
+{
+    return t <= GGUF_I32 || t == GGUF_U64 || t == GGUF_I64;
+}
+
+enum err_code gguf_int(const struct gguf *g, const char *key, int64_t min,
+                       int64_t max, int64_t *out, struct err *e)
+{
+    const struct gguf_meta *m = gguf_meta(g, key);
+    int64_t v = 0;
+
+    if (!m)
+        return ERR_OK;
+    if (!is_int(m->type))
+        return wrong_type(m, "an integer", e);
+    if (!load_int(m->type, m->p, &v))
+        return err_set(e, ERR_FORMAT, "key %s is beyond 2^63", key);
+    if (v < min || v > max)
+        return err_set(e, ERR_FORMAT,
+                       "key %s is %" PRId64 ", expected %" PRId64
+                       " to %" PRId64,
+                       key, v, min, max);
+    *out = v;
+    return ERR_OK;
+}
+
+enum err_code gguf_int_must(const struct gguf *g, const char *key, int64_t min,
+                            int64_t max, int64_t *out, struct err *e)
+{
+    if (!gguf_meta(g, key))
+        return err_set(e, ERR_FORMAT, "key %s is missing", key);
+    return gguf_int(g, key, min, max, out, e);
+}
+
+enum err_code gguf_float(const struct gguf *g, const char *key, float *out,
+                         struct err *e)
+{
+    const struct gguf_meta *m = gguf_meta(g, key);
+    double d;
+
+    if (!m)
+        return ERR_OK;
+    if (m->type == GGUF_F32) {
+        memcpy(out, m->p, sizeof *out);
+        return ERR_OK;
+    }
+    if (m->type != GGUF_F64)
+        return wrong_type(m, "f32", e);
+    memcpy(&d, m->p, sizeof d);
+    *out = (float)d;
+    return ERR_OK;
+}
+
+enum err_code gguf_bool(const struct gguf *g, const char *key, bool *out,
+                        struct err *e)
+{
+    const struct gguf_meta *m = gguf_meta(g, key);
+
+    if (!m)
+        return ERR_OK;
+    if (m->type != GGUF_BOOL)
+        return wrong_type(m, "bool", e);
+    *out = *m->p != 0;
+    return ERR_OK;
+}
+
+static struct str load_str(const unsigned char *p)
+{
+    uint64_t n;
+    memcpy(&n, p, sizeof n);
+    return (struct str){ (const char *)p + sizeof n, n };
+}
+
+enum err_code gguf_str(const struct gguf *g, const char *key, struct str *out,
+                       struct err *e)
+{
+    const struct gguf_meta *m = gguf_meta(g, key);
+
+    if (!m)
+        return ERR_OK;
+    if (m->type != GGUF_STR)
+        return wrong_type(m, "a string", e);
+    *out = load_str(m->p);
+    return ERR_OK;
+}
+
+static bool is_i32(enum gguf_type t)
+{
+    return t == GGUF_I32 || t == GGUF_U32;
+}
+
+enum err_code gguf_array(const struct gguf *g, const char *key,
+                         enum gguf_type elem, const struct gguf_meta **out,
+                         struct err *e)
+{
+    const struct gguf_meta *m = gguf_meta(g, key);
+
+    *out = NULL;
+    if (!m)
+        return ERR_OK;
+    if (m->type != GGUF_ARR)
+        return wrong_type(m, "an array", e);
+    if (m->elem != elem && !(is_i32(m->elem) && is_i32(elem)))
+        return err_set(e, ERR_FORMAT,
+                       "key %s is an array of %s, expected one of %s", key,
+                       types[m->elem].name, types[elem].name);
+    *out = m;
+    return ERR_OK;
+}
+
+struct str gguf_next_str(const struct gguf_meta *m, size_t *at)
+{
+    struct str s = load_str(m->p + *at);
+    *at += sizeof(uint64_t) + s.n;
+    return s;
+}
+
+int32_t gguf_i32_at(const struct gguf_meta *m, uint64_t i)
+{
+    int32_t v;
+    assert(i < m->count);
+    memcpy(&v, m->p + i * sizeof v, sizeof v);
+    return v;
+}
+
+float gguf_f32_at(const struct gguf_meta *m, uint64_t i)
+{
+    float v;
+    assert(i < m->count);
+    memcpy(&v, m->p + i * sizeof v, sizeof v);
+    return v;
+}
