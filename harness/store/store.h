@@ -50,7 +50,12 @@ struct store_suite {
 struct store_item {
     int64_t suite;
     const char *digest, *id, *subset;
-    const char *question, *answer, *choices, *matcher; /* JSON or NULL */
+    const char *question;                   /* plain text, for people */
+    const char *answer, *choices, *matcher; /* JSON or NULL; choices {"A":..} */
+    /* JSON [{"question":text,"answer":JSON,"matcher":{..}}], NULL: one turn.
+     * A turn without an answer is not judged; one without a matcher has the
+     * item's.  `answer` above is then unused. */
+    const char *turns;
     const char *difficulty;
 };
 struct store_run {

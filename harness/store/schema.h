@@ -1,0 +1,352 @@
+/* The SQL of each schema version, and the documented views.
+ *
+ * The comments inside the statements are part of the database: the sqlite3
+ * shell prints them with .schema.  A released step of the table below is never
+ * edited; a change of tables is a new step at its end, which also carries the
+ * rows over.  Views hold nothing, so they are dropped and made anew by every
+ * migration and need no step of their own.
+ *
+ *   model ----.            suite --- suite_item --- item
+ *   run ------+--- sample ----------------------------'
+ *   prompt ---|      |--- response   (one, kept for ever)
+ *   params ---'      |--- failure    (any number)
+ *                    '--- score      (one) --- score_history
+ */
+#ifndef MK_SCHEMA_H
+#define MK_SCHEMA_H
+
+/* "mokA" in the header of the file, so that file(1) and we know it. */
+#define SCHEMA_APPLICATION_ID 0x6d6f6b41
+
+/* clang-format off: one SQL line a line */
+static const char *const schema_1[] = {
+    "CREATE TABLE meta ( -- facts about this file\n"
+    "    name TEXT PRIMARY KEY, -- created_by, created_ms\n"
+    "    value TEXT NOT NULL\n"
+    ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE model ( -- a model that answered\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    fingerprint TEXT NOT NULL UNIQUE, -- GGUF hash, or provider + model + endpoint\n"
+    "    id TEXT NOT NULL, -- as last named by the user; the rest describes it\n"
+    "    name TEXT,\n"
+    "    vendor TEXT,\n"
+    "    kind TEXT, -- runner\n"
+    "    spec TEXT, -- JSON\n"
+    "    size_b REAL, -- billions of parameters\n"
+    "    price_in REAL, -- a million tokens, in currency, as of price_date\n"
+    "    price_out REAL,\n"
+    "    currency TEXT,\n"
+    "    price_date TEXT,\n"
+    "    open INTEGER NOT NULL, -- 1: weights are public\n"
+    "    domestic INTEGER NOT NULL -- 1: made in China\n"
+    ") STRICT;",
+
+    "CREATE TABLE suite ( -- one version of a suite\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    id TEXT NOT NULL,\n"
+    "    version TEXT,\n"
+    "    digest TEXT NOT NULL, -- of all that decides what is asked and judged\n"
+    "    title_zh TEXT,\n"
+    "    title_en TEXT,\n"
+    "    ability TEXT, -- path in the tree of abilities\n"
+    "    language TEXT,\n"
+    "    licence TEXT,\n"
+    "    matcher TEXT, -- JSON, for items without one\n"
+    "    path TEXT, -- where it was read from\n"
+    "    current INTEGER NOT NULL DEFAULT 1, -- 1: the version used last\n"
+    "    UNIQUE (id, digest)\n"
+    ") STRICT;",
+
+    "CREATE TABLE item ( -- a question by content, in whatever suites it stands\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    digest TEXT NOT NULL UNIQUE,\n"
+    "    question TEXT,\n"
+    "    answer TEXT, -- JSON; NULL: not judged\n"
+    "    choices TEXT, -- JSON {\"A\": text}\n"
+    "    matcher TEXT, -- JSON {\"name\": ..., options}; NULL: the suite's\n"
+    "    turns TEXT, -- JSON [{\"question\",\"answer\",\"matcher\"}], NULL: a single turn\n"
+    "    n_turns INTEGER NOT NULL,\n"
+    "    n_judged INTEGER NOT NULL, -- turns that have an answer\n"
+    "    difficulty TEXT\n"
+    ") STRICT;",
+
+    "CREATE TABLE suite_item ( -- which items a suite has, and how it calls them\n"
+    "    suite INTEGER NOT NULL REFERENCES suite (pk),\n"
+    "    id TEXT NOT NULL,\n"
+    "    item INTEGER NOT NULL REFERENCES item (pk),\n"
+    "    subset TEXT NOT NULL, -- '' or a subject\n"
+    "    PRIMARY KEY (suite, id)\n"
+    ") STRICT, WITHOUT ROWID;",
+
+    "CREATE INDEX suite_item_item ON suite_item (item, suite);",
+
+    "CREATE TABLE prompt ( -- what was asked, without the sampling\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    hash TEXT NOT NULL UNIQUE,\n"
+    "    json TEXT NOT NULL\n"
+    ") STRICT;",
+
+    "CREATE TABLE params ( -- how it was sampled\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    hash TEXT NOT NULL UNIQUE,\n"
+    "    json TEXT NOT NULL\n"
+    ") STRICT;",
+
+    "CREATE TABLE run ( -- one call of mokao run or import, with its environment\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    command_line TEXT,\n"
+    "    version TEXT, -- of mokao\n"
+    "    host TEXT, -- machine, system, threads, device\n"
+    "    options TEXT, -- JSON\n"
+    "    started_ms INTEGER NOT NULL, -- ms since 1970, UTC\n"
+    "    ended_ms INTEGER,\n"
+    "    state TEXT -- done, part, interrupted; NULL: under way, or killed\n"
+    ") STRICT;",
+
+    "CREATE TABLE sample ( -- S1: one question put once to one model\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    run INTEGER NOT NULL REFERENCES run (pk), -- that asked it first\n"
+    "    model INTEGER NOT NULL REFERENCES model (pk),\n"
+    "    item INTEGER NOT NULL REFERENCES item (pk),\n"
+    "    prompt INTEGER NOT NULL REFERENCES prompt (pk),\n"
+    "    params INTEGER NOT NULL REFERENCES params (pk),\n"
+    "    turn INTEGER NOT NULL, -- 0 ... n_turns - 1\n"
+    "    trial INTEGER NOT NULL, -- 0 ...\n"
+    "    -- 1: of all samples with the same model, item, trial and turn this one is\n"
+    "    -- of the newest run, and is the one that counts in item_scores\n"
+    "    current INTEGER NOT NULL DEFAULT 1,\n"
+    "    UNIQUE (model, item, trial, turn, prompt, params)\n"
+    ") STRICT;",
+
+    "CREATE TRIGGER sample_current AFTER INSERT ON sample\n"
+    "WHEN EXISTS (SELECT 1 FROM sample AS o WHERE o.model = NEW.model AND\n"
+    "    o.item = NEW.item AND o.trial = NEW.trial AND o.turn = NEW.turn AND\n"
+    "    o.pk <> NEW.pk)\n"
+    "BEGIN\n"
+    "    UPDATE sample SET current = (pk = (\n"
+    "        SELECT o.pk FROM sample AS o JOIN run AS r ON r.pk = o.run\n"
+    "        WHERE o.model = NEW.model AND o.item = NEW.item AND\n"
+    "            o.trial = NEW.trial AND o.turn = NEW.turn\n"
+    "        ORDER BY r.started_ms DESC, o.pk DESC LIMIT 1))\n"
+    "    WHERE model = NEW.model AND item = NEW.item AND trial = NEW.trial AND\n"
+    "        turn = NEW.turn;\n"
+    "END;",
+
+    "CREATE TABLE response ( -- S2: the answer as it came, kept for ever\n"
+    "    sample INTEGER PRIMARY KEY REFERENCES sample (pk),\n"
+    "    finish TEXT NOT NULL, -- stop, length, context, filter, refused, scored, other\n"
+    "    prompt_tokens INTEGER,\n"
+    "    cached_tokens INTEGER, -- of the prompt, not computed again\n"
+    "    output_tokens INTEGER,\n"
+    "    started_ms INTEGER, -- ms since 1970, UTC\n"
+    "    latency_ns INTEGER,\n"
+    "    first_token_ns INTEGER,\n"
+    "    attempts INTEGER NOT NULL,\n"
+    "    margin REAL, -- nats between what was chosen and the runner-up\n"
+    "    logprobs TEXT, -- JSON, of the options\n"
+    "    text TEXT, -- NULL when options were scored\n"
+    "    reasoning TEXT\n"
+    ") STRICT;",
+
+    "CREATE TRIGGER response_kept BEFORE UPDATE ON response BEGIN\n"
+    "    SELECT RAISE(ABORT, 'a response is never changed');\n"
+    "END;",
+
+    "CREATE TRIGGER response_not_deleted BEFORE DELETE ON response BEGIN\n"
+    "    SELECT RAISE(ABORT, 'a response is never deleted');\n"
+    "END;",
+
+    "CREATE TABLE failure ( -- S3: attempts that gave no answer; never scored\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    sample INTEGER NOT NULL REFERENCES sample (pk),\n"
+    "    code TEXT NOT NULL, -- NET, RATE, TIMEOUT ...\n"
+    "    message TEXT,\n"
+    "    vendor_code TEXT,\n"
+    "    http_status INTEGER,\n"
+    "    attempts INTEGER NOT NULL,\n"
+    "    at_ms INTEGER NOT NULL -- ms since 1970, UTC\n"
+    ") STRICT;",
+
+    "CREATE INDEX failure_sample ON failure (sample);",
+
+    "CREATE TABLE score ( -- today's verdict on a response; can be remade from it\n"
+    "    sample INTEGER PRIMARY KEY REFERENCES sample (pk),\n"
+    "    verdict TEXT NOT NULL\n"
+    "        CHECK (verdict IN ('correct', 'wrong', 'unparsable', 'refused')),\n"
+    "    score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),\n"
+    "    near_tie INTEGER NOT NULL, -- 1: the choice hangs on rounding\n"
+    "    matcher TEXT NOT NULL,\n"
+    "    version INTEGER NOT NULL, -- of the matcher\n"
+    "    settings TEXT NOT NULL, -- hash of answer, choices and options\n"
+    "    extracted TEXT, -- what was read as the answer\n"
+    "    rule TEXT, -- that found it\n"
+    "    span_at INTEGER, -- where, in bytes of response.text\n"
+    "    span_len INTEGER\n"
+    ") STRICT;",
+
+    "CREATE TABLE score_history ( -- verdicts that were replaced, oldest first\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    sample INTEGER NOT NULL REFERENCES sample (pk),\n"
+    "    verdict TEXT NOT NULL,\n"
+    "    score REAL NOT NULL,\n"
+    "    near_tie INTEGER NOT NULL,\n"
+    "    matcher TEXT NOT NULL,\n"
+    "    version INTEGER NOT NULL,\n"
+    "    settings TEXT NOT NULL,\n"
+    "    extracted TEXT,\n"
+    "    rule TEXT,\n"
+    "    span_at INTEGER,\n"
+    "    span_len INTEGER\n"
+    ") STRICT;",
+
+    "CREATE INDEX score_history_sample ON score_history (sample);",
+    0
+};
+
+static const char *const schema_views[] = {
+    "CREATE VIEW sample_scores AS\n"
+    "-- One row a sample and suite that has its item: all that led to its verdict.\n"
+    "SELECT s.pk AS sample, m.id AS model, su.id AS suite,\n"
+    "    su.version AS suite_version, su.current AS suite_current,\n"
+    "    su.ability, si.subset, si.id AS item, s.turn, s.trial,\n"
+    "    s.current, -- 0: a newer run asked the same with another prompt\n"
+    "    r.sample IS NOT NULL AS answered,\n"
+    "    r.sample IS NULL AS failed, -- no answer: never counted as wrong\n"
+    "    sc.verdict, sc.score, sc.extracted, sc.rule, sc.span_at, sc.span_len,\n"
+    "    sc.near_tie, sc.matcher, sc.version AS matcher_version,\n"
+    "    r.finish, r.finish IN ('length', 'context') AS cut_off,\n"
+    "    r.prompt_tokens, r.cached_tokens, r.output_tokens, r.latency_ns,\n"
+    "    r.first_token_ns, r.started_ms, r.attempts, r.margin, r.text,\n"
+    "    r.reasoning, r.logprobs,\n"
+    "    (SELECT f.code FROM failure AS f WHERE f.sample = s.pk\n"
+    "        ORDER BY f.at_ms DESC, f.pk DESC LIMIT 1) AS error,\n"
+    "    (SELECT f.message FROM failure AS f WHERE f.sample = s.pk\n"
+    "        ORDER BY f.at_ms DESC, f.pk DESC LIMIT 1) AS error_message,\n"
+    "    s.run, s.model AS model_pk, su.pk AS suite_pk, s.item AS item_pk,\n"
+    "    s.prompt AS prompt_pk, s.params AS params_pk\n"
+    "FROM sample AS s\n"
+    "JOIN model AS m ON m.pk = s.model\n"
+    "JOIN suite_item AS si ON si.item = s.item\n"
+    "JOIN suite AS su ON su.pk = si.suite\n"
+    "LEFT JOIN response AS r ON r.sample = s.pk\n"
+    "LEFT JOIN score AS sc ON sc.sample = s.pk;",
+
+    "CREATE VIEW item_tally AS\n"
+    "-- One row a model and item: counts over its current samples.\n"
+    "SELECT s.model AS model_pk, s.item AS item_pk, i.n_turns, i.n_judged,\n"
+    "    count(*) FILTER (WHERE s.turn = 0) AS trials,\n"
+    "    i.n_judged * count(*) FILTER (WHERE s.turn = 0) AS asked,\n"
+    "    count(r.sample) AS responses,\n"
+    "    count(sc.sample) AS scored,\n"
+    "    total(sc.score) AS score_sum,\n"
+    "    count(*) FILTER (WHERE sc.verdict = 'correct') AS correct,\n"
+    "    count(*) FILTER (WHERE sc.verdict = 'wrong') AS wrong,\n"
+    "    count(*) FILTER (WHERE sc.verdict = 'unparsable') AS unparsable,\n"
+    "    count(*) FILTER (WHERE sc.verdict = 'refused') AS refused,\n"
+    "    count(*) FILTER (WHERE r.finish IN ('length', 'context')) AS cut_off,\n"
+    "    count(*) FILTER (WHERE sc.near_tie) AS near_ties,\n"
+    "    sum(r.prompt_tokens) AS prompt_tokens,\n"
+    "    sum(r.cached_tokens) AS cached_tokens,\n"
+    "    sum(r.output_tokens) AS output_tokens,\n"
+    "    sum(r.latency_ns) AS latency_ns,\n"
+    "    count(r.latency_ns) AS timed,\n"
+    "    min(s.params) AS params_low, max(s.params) AS params_high\n"
+    "FROM sample AS s\n"
+    "JOIN item AS i ON i.pk = s.item\n"
+    "LEFT JOIN response AS r ON r.sample = s.pk\n"
+    "LEFT JOIN score AS sc ON sc.sample = s.pk\n"
+    "WHERE s.current\n"
+    "GROUP BY s.model, s.item;",
+
+    "CREATE VIEW item_scores AS\n"
+    "-- One row a model, suite (its current version) and item: an item asked in\n"
+    "-- several turns or trials counts once.  asked counts the judged turns of all\n"
+    "-- trials; asked = scored + failed + unscored.  score is the mean over them\n"
+    "-- with failed ones 0, score_high with failed ones 1, score_answered leaves\n"
+    "-- them out; all_turns is the share of trials with every judged turn right.\n"
+    "SELECT m.id AS model, su.id AS suite, si.subset, si.id AS item,\n"
+    "    t.trials, t.asked, t.scored,\n"
+    "    max(0, min(t.asked - t.scored, t.n_turns * t.trials - t.responses))\n"
+    "        AS failed,\n"
+    "    min(t.asked - t.scored, max(0, t.asked - t.scored -\n"
+    "        (t.n_turns * t.trials - t.responses))) AS unscored,\n"
+    "    t.correct, t.wrong, t.unparsable, t.refused, t.cut_off, t.near_ties,\n"
+    "    t.score_sum,\n"
+    "    CASE WHEN t.asked > 0 THEN t.score_sum / t.asked END AS score,\n"
+    "    CASE WHEN t.asked > 0 THEN\n"
+    "        (t.score_sum + t.asked - t.scored) / t.asked END AS score_high,\n"
+    "    CASE WHEN t.scored > 0 THEN t.score_sum / t.scored END AS score_answered,\n"
+    "    CASE WHEN t.n_judged = 1 THEN t.correct * 1.0 / t.trials\n"
+    "        WHEN t.n_judged > 1 THEN (SELECT count(*) * 1.0 / t.trials FROM (\n"
+    "            SELECT 1 FROM sample AS s JOIN score AS c ON c.sample = s.pk\n"
+    "            WHERE s.model = t.model_pk AND s.item = t.item_pk AND s.current\n"
+    "                AND c.verdict = 'correct'\n"
+    "            GROUP BY s.trial HAVING count(*) = t.n_judged)) END AS all_turns,\n"
+    "    t.prompt_tokens, t.cached_tokens, t.output_tokens, t.latency_ns, t.timed,\n"
+    "    t.params_low, t.params_high,\n"
+    "    t.model_pk, su.pk AS suite_pk, t.item_pk\n"
+    "FROM item_tally AS t\n"
+    "JOIN suite_item AS si ON si.item = t.item_pk\n"
+    "JOIN suite AS su ON su.pk = si.suite AND su.current\n"
+    "JOIN model AS m ON m.pk = t.model_pk;",
+
+    "CREATE VIEW subset_scores AS\n"
+    "-- The leaderboard's numbers for each subset of a suite.\n"
+    "SELECT model, suite, subset,\n"
+    "    count(*) AS items, count(score) AS judged_items,\n"
+    "    sum(asked) AS asked, sum(asked) - sum(failed) AS answered,\n"
+    "    sum(failed) AS failed, sum(unscored) AS unscored,\n"
+    "    sum(correct) AS correct, sum(wrong) AS wrong,\n"
+    "    sum(unparsable) AS unparsable, sum(refused) AS refused,\n"
+    "    sum(cut_off) AS cut_off, sum(near_ties) AS near_ties,\n"
+    "    total(score) AS score_sum,\n"
+    "    total(score_high) AS score_high_sum,\n"
+    "    total(score_answered) AS score_answered_sum,\n"
+    "    count(score_answered) AS answered_items,\n"
+    "    total(all_turns) AS all_turns_sum,\n"
+    "    sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,\n"
+    "    sum(output_tokens) AS output_tokens, sum(latency_ns) AS latency_ns,\n"
+    "    sum(timed) AS timed,\n"
+    "    min(params_low) AS params_low, max(params_high) AS params_high,\n"
+    "    model_pk, suite_pk\n"
+    "FROM item_scores\n"
+    "GROUP BY model_pk, suite_pk, subset;",
+
+    "CREATE VIEW leaderboard AS\n"
+    "-- One row a model and suite (its current version).  score is strict: failed\n"
+    "-- answers count 0, which is the lower bound; score_high counts them 1;",
+
+    "-- score_answered leaves them out.  All are means over judged items.\n"
+    "SELECT model, m.name AS model_name, suite, su.version AS suite_version,\n"
+    "    su.title_zh, su.title_en, su.ability,\n"
+    "    sum(items) AS items, sum(judged_items) AS judged_items,\n"
+    "    sum(asked) AS asked, sum(answered) AS answered, sum(failed) AS failed,\n"
+    "    sum(unscored) AS unscored, sum(correct) AS correct, sum(wrong) AS wrong,\n"
+    "    sum(unparsable) AS unparsable, sum(refused) AS refused,\n"
+    "    sum(cut_off) AS cut_off, sum(near_ties) AS near_ties,\n"
+    "    total(score_sum) / nullif(sum(judged_items), 0) AS score,\n"
+    "    total(score_answered_sum) / nullif(sum(answered_items), 0)\n"
+    "        AS score_answered,\n"
+    "    total(score_sum) / nullif(sum(judged_items), 0) AS score_low,\n"
+    "    total(score_high_sum) / nullif(sum(judged_items), 0) AS score_high,\n"
+    "    total(all_turns_sum) / nullif(sum(judged_items), 0) AS score_all_turns,\n"
+    "    sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,\n"
+    "    sum(output_tokens) AS output_tokens,\n"
+    "    sum(latency_ns) / nullif(sum(timed), 0) AS latency_ns, -- mean\n"
+    "    min(params_low) <> max(params_high) AS mixed, -- 1: several parameter sets\n"
+    "    model_pk, suite_pk\n"
+    "FROM subset_scores\n"
+    "JOIN model AS m ON m.pk = model_pk\n"
+    "JOIN suite AS su ON su.pk = suite_pk\n"
+    "GROUP BY model_pk, suite_pk\n"
+    "ORDER BY suite, score DESC, model;",
+    0
+};
+/* clang-format on */
+
+/* Step n makes version n of what step n - 1 left. */
+static const char *const *const schema_steps[] = { schema_1 };
+#define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof *schema_steps))
+
+#endif
