@@ -17,6 +17,7 @@ struct buf {
     size_t cap;
     size_t limit; /* bytes it may hold */
     bool failed;  /* no memory, or the limit was met */
+    bool full;    /* failed because of the limit */
 };
 
 void buf_init(struct buf *b, size_t limit);

@@ -70,13 +70,13 @@ enum text_fold_flags {
 /* Appends the folded s to out.  If map is not NULL it receives, for every byte
  * appended, the offset in s of the character it came from (uint32_t each, as
  * raw bytes in a struct buf), so that a span in the folded text can be told in
- * the raw one.  Fails with NOMEM or LIMIT only. */
+ * the raw one.  Fails with NOMEM or LIMIT, and with NOENV when TEXT_SIMPLE meets
+ * Han characters and OpenCC's tables are not installed. */
 enum err_code text_fold(struct str s, unsigned flags, struct buf *out,
                         struct buf *map, struct err *e) MUST_CHECK;
 
 /* Reads a Chinese numeral (一百二十三万, 两千零五, 〇, 壹佰, 3万5千, 一点五, 半 is
- * not one) at the start of s.  *value is exact when the numeral is an integer
- * below 10^18.  Returns the bytes read, 0 if there is no numeral. */
+ * not one) at the start of s; *value is the nearest double.  Returns the bytes read, 0 if there is no numeral. */
 size_t text_chinese_number(struct str s, double *value);
 
 /* Whether `word` is near `to`: the Damerau-Levenshtein distance in characters.
