@@ -141,7 +141,8 @@ struct backend {
     /* All products of one input x[T][cols] (row stride x_stride floats). */
     void (*matmul)(struct be *b, const float *x, size_t x_stride, size_t T,
                    const struct be_linear *lin, size_t n_lin);
-    /* The products of single rows: out[i * n_ids + j] = x[i] . mat[ids[j]]. */
+    /* The products of single rows: out[i * n_ids + j] = x[i] . mat[ids[j]], x
+     * without a stride; the same bits as matmul() gives. */
     void (*matmul_rows)(struct be *b, const float *x, size_t T,
                         const struct be_mat *mat, const int32_t *ids,
                         size_t n_ids, float *out);
