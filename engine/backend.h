@@ -28,10 +28,10 @@
  *   Q3_K Q6_K          acc = fmaf(d * dx, (float)(c0 * sum of the first 16
  *                      (w - offset) q + c1 * sum of the last 16), acc)
  *   Q2_K               acc = fmaf(d * dx, (float)(c0 * ... + c1 * ...), acc)
- *                      acc = fmaf(-dmin * dx, (float)(m0 s0 + m1 s1), acc)
+ *                      acc = fmaf(-dmin, dx * (float)(m0 s0 + m1 s1), acc)
  *
- * so that a kernel has one conversion and one product of scales a block, and
- * the minimum costs one operation (dx * s does not depend on the row).  acc
+ * (quant_type's unpack gives just these numbers), so that a kernel has one
+ * conversion and one product of scales a block, and the minimum costs one operation (dx * s does not depend on the row).  acc
  * starts at 0, the bias is added last.  Weights of F32, F16 and BF16 are
  * multiplied in float32 in both modes.
  *

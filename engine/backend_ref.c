@@ -7,7 +7,6 @@
 #include "engine/backend.h"
 
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -152,7 +151,7 @@ static void embed(struct be *b, const struct be_mat *m, const int32_t *ids,
 }
 
 /* A NaN or infinity anywhere makes d NaN, so that it stays visible.  A
- * subnormal d is too coarse to divide by: such a run counts as zero. */
+ * subnormal d is coarse: the quotient may pass 127. */
 static void quantise_run(const float *x, int8_t *q, float *d)
 {
     float max = 0, poison = 0;
@@ -163,7 +162,7 @@ static void quantise_run(const float *x, int8_t *q, float *d)
     }
     *d = max / 127.0f + poison;
     for (int j = 0; j < QUANT_RUN; j++)
-        q[j] = *d >= FLT_MIN ? (int8_t)rintf(x[j] / *d) : 0;
+        q[j] = *d > 0 ? (int8_t)rintf(fmaxf(-127, fminf(127, x[j] / *d))) : 0;
 }
 
 static void quantise(struct be *b, size_t t, const float *x, size_t cols)
@@ -172,6 +171,8 @@ static void quantise(struct be *b, size_t t, const float *x, size_t cols)
         quantise_run(x + i * QUANT_RUN, b->q[t] + i * QUANT_RUN, &b->d[t][i]);
 }
 
+/* The formulas of backend.h: u and v are 1 for types whose scale is a float for
+ * the whole run. */
 static float add_run(float acc, const struct quant_run *r, bool has_min,
                      const int8_t *q, float d)
 {
@@ -182,7 +183,7 @@ static float add_run(float acc, const struct quant_run *r, bool has_min,
         min += r->v[j / 16] * q[j];
     }
     acc = fmaf(r->s * d, (float)sum, acc);
-    return has_min ? fmaf(r->m * d, (float)min, acc) : acc;
+    return has_min ? fmaf(r->m, d * (float)min, acc) : acc;
 }
 
 /* out[t] = the row times the integers in b->q[t]. */

@@ -92,7 +92,8 @@ float gguf_f32_at(const struct gguf_meta *m, uint64_t i);
 #define QUANT_RUN 32 /* weights that an activation block is multiplied with */
 
 /* A run of weights as integers: weight j is (s * u[j/16]) * w[j], for types
- * with minima plus m * v[j/16]; all in float32. */
+ * with minima plus m * v[j/16]; all in float32.  u and v are 1 but for types
+ * that have scales for 16 weights (Q2_K, Q3_K, Q6_K). */
 struct quant_run {
     float s, m;
     int u[2], v[2];

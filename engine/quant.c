@@ -254,26 +254,23 @@ static void run_q3_k(const uint8_t *b, int run, struct quant_run *r)
 }
 
 /* Scale and minimum k of 8 in Q4_K and Q5_K: six bits each in 12 bytes. */
-static void k_scales(const uint8_t *s, int k, struct quant_run *r)
+static void k_scales(const uint8_t *b, int k, struct quant_run *r)
 {
-    if (k < 4) {
-        r->u[0] = s[k] & 63;
-        r->v[0] = s[k + 4] & 63;
-    } else {
-        r->u[0] = lo(s[k + 4]) | s[k - 4] >> 6 << 4;
-        r->v[0] = hi(s[k + 4]) | s[k] >> 6 << 4;
+    const uint8_t *s = b + 4;
+    int scale = s[k] & 63, min = s[k + 4] & 63;
+
+    if (k >= 4) {
+        scale = lo(s[k + 4]) | s[k - 4] >> 6 << 4;
+        min = hi(s[k + 4]) | s[k] >> 6 << 4;
     }
-    r->u[1] = r->u[0];
-    r->v[1] = r->v[0];
+    scale_all(r, half_at(b) * (float)scale, -(half_at(b + 2) * (float)min));
 }
 
 static void run_q4_k(const uint8_t *b, int run, struct quant_run *r)
 {
     const uint8_t *q = b + 16 + 32 * (run / 2);
 
-    r->s = half_at(b);
-    r->m = -half_at(b + 2);
-    k_scales(b + 4, run, r);
+    k_scales(b, run, r);
     for (int j = 0; j < 32; j++)
         r->w[j] = (int8_t)(run % 2 ? hi(q[j]) : lo(q[j]));
 }
@@ -282,9 +279,7 @@ static void run_q5_k(const uint8_t *b, int run, struct quant_run *r)
 {
     const uint8_t *high = b + 16, *q = b + 48 + 32 * (run / 2);
 
-    r->s = half_at(b);
-    r->m = -half_at(b + 2);
-    k_scales(b + 4, run, r);
+    k_scales(b, run, r);
     for (int j = 0; j < 32; j++)
         r->w[j] = (int8_t)((run % 2 ? hi(q[j]) : lo(q[j])) |
                            (high[j] >> run & 1) << 4);
@@ -313,8 +308,7 @@ static void run_iq4_xs(const uint8_t *b, int run, struct quant_run *r)
     int low = b[4 + run / 2] >> (4 * (run % 2)) & 15;
     int high = u16_at(b + 2) >> (2 * run) & 3;
 
-    scale_all(r, half_at(b), 0);
-    r->u[0] = r->u[1] = (low | high << 4) - 32;
+    scale_all(r, half_at(b) * (float)((low | high << 4) - 32), 0);
     iq4_nibbles(r, b + 8 + 16 * run);
 }
 
