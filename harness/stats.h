@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What cannot be computed (no data, one cluster, no memory) is NaN, never 0. */
 struct interval {
     double lo, hi;
 };
@@ -20,12 +21,16 @@ struct interval stats_wilson(int64_t k, int64_t n, double alpha);
 struct interval stats_clopper_pearson(int64_t k, int64_t n, double alpha);
 
 double stats_mean(const double *x, size_t n);
+/* Quantile q of n ascending values, type 7: linear between the neighbours. */
+double stats_quantile(const double *sorted, size_t n, double q);
 /* Standard error of the mean of x; with clusters (ids, any numbers) the
  * clustered one; cr1 multiplies by G/(G-1). */
 double stats_se(const double *x, size_t n);
 double stats_se_clustered(const double *x, const int64_t *cluster, size_t n,
                           int cr1);
 
+/* When every difference is the same and not 0, se is 0 and z infinite; p then
+ * is that of the exact sign-flip test, 2^(1-n). */
 struct paired {
     double mean, se, z, p; /* of a - b, two-sided */
 };
@@ -34,7 +39,9 @@ struct paired stats_paired(const double *a, const double *b, size_t n);
 /* McNemar: b = A right B wrong, c = A wrong B right. */
 double stats_mcnemar_exact(int64_t b, int64_t c);
 double stats_mcnemar_midp(int64_t b, int64_t c);
+/* The statistic (NaN without a discordant pair), and its p-value. */
 double stats_mcnemar_chi2(int64_t b, int64_t c, int corrected);
+double stats_chi2_p(double chi2); /* 1 degree of freedom */
 
 /* Holm and Benjamini-Hochberg adjusted p-values, in the order of p. */
 void stats_holm(const double *p, size_t m, double *adj);
@@ -45,7 +52,14 @@ uint64_t stats_random(uint64_t *state);
 uint64_t stats_below(uint64_t *state, uint64_t n);
 double stats_unit(uint64_t *state);
 
-/* Percentile bootstrap of the mean; clusters NULL: items by themselves. */
+/* Means of `draws` resamples of x, one generator for all of them.  With
+ * clusters whole clusters are drawn, numbered by ascending id, and a mean is
+ * over the items drawn.  0, or -1 when there is no memory or no data. */
+int stats_bootstrap(const double *x, const int64_t *cluster, size_t n,
+                    uint64_t seed, size_t draws, double *out);
+/* Two-sided p-value of "the mean is 0" from such resamples. */
+double stats_bootstrap_p(const double *means, size_t draws);
+/* Percentile interval of the mean; cluster NULL: items by themselves. */
 struct interval stats_bootstrap_mean(const double *x, const int64_t *cluster,
                                      size_t n, size_t draws, uint64_t seed,
                                      double alpha);
@@ -62,5 +76,15 @@ struct rank_range {
 int stats_rank_ranges(const double *score, size_t n_models, size_t n_items,
                       const double *slack, double alpha,
                       struct rank_range *out);
+/* The same from tests made elsewhere: diff and p of the pairs (0,1), (0,2) ...
+ * (1,2) ...; NaN counts as "no difference shown".  Both give 0, or -1 when
+ * there is no memory. */
+int stats_rank_from_pairs(const double *diff, const double *p, size_t n_models,
+                          double alpha, struct rank_range *out);
+/* Chance of being best (equals share it) and mean rank of each model when the
+ * items, shared by all models, are resampled.  0 or -1. */
+int stats_rank_bootstrap(const double *score, size_t n_models, size_t n_items,
+                         size_t draws, uint64_t *state, double *prob_best,
+                         double *mean_rank);
 
 #endif
