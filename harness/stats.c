@@ -7,6 +7,7 @@
 #include "harness/stats.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -475,29 +476,40 @@ struct interval stats_bootstrap_mean(const double *x, const int64_t *cluster,
 
 /* ---- Ranks ---- */
 
+/* Adjusts p, in which NaN is 1, and counts the differences that hold. */
+static void rank_pairs(const double *diff, double *p, double *adj,
+                       size_t n_models, double alpha, struct rank_range *out)
+{
+    size_t m = n_models * (n_models - 1) / 2, pair = 0;
+
+    for (size_t i = 0; i < m; i++)
+        p[i] = isnan(p[i]) ? 1 : p[i];
+    stats_holm(p, m, adj);
+    for (size_t i = 0; i < n_models; i++) {
+        for (size_t j = i + 1; j < n_models; j++, pair++) {
+            bool first = diff[pair] > 0;
+            if (!(adj[pair] <= alpha))
+                continue;
+            out[first ? j : i].lo++;
+            out[first ? i : j].hi--;
+        }
+    }
+}
+
 int stats_rank_from_pairs(const double *diff, const double *p, size_t n_models,
                           double alpha, struct rank_range *out)
 {
-    size_t m = n_models * (n_models - 1) / 2, pair = 0;
-    double *adj = mem_array(m, sizeof *adj), *known = mem_array(m, sizeof *adj);
+    size_t m = n_models * (n_models - 1) / 2;
+    double *work = mem_array(2 * m, sizeof *work);
 
+    if (!work)
+        return -1;
     for (size_t i = 0; i < n_models; i++)
         out[i] = (struct rank_range){ 1, n_models };
-    for (size_t i = 0; known && i < m; i++)
-        known[i] = isnan(p[i]) ? 1 : p[i];
-    if (adj && known)
-        stats_holm(known, m, adj);
-    for (size_t i = 0; adj && known && i < n_models; i++) {
-        for (size_t j = i + 1; j < n_models; j++, pair++) {
-            if (!(adj[pair] <= alpha))
-                continue;
-            out[diff[pair] > 0 ? j : i].lo++;
-            out[diff[pair] > 0 ? i : j].hi--;
-        }
-    }
-    mem_free(known);
-    mem_free(adj);
-    return adj && known ? 0 : -1;
+    memcpy(work, p, m * sizeof *p);
+    rank_pairs(diff, work, work + m, n_models, alpha, out);
+    mem_free(work);
+    return 0;
 }
 
 /* Test of two rows on the items that both have; x and y are scratch. */
