@@ -25,7 +25,7 @@ ifdef CI
 WARN += -Werror
 endif
 
-PKGS := sqlite3 libcjson libpcre2-8 libutf8proc opencc libcurl openssl libmicrohttpd
+PKGS := sqlite3 libcjson libpcre2-8 libutf8proc opencc openssl
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -MMD -MP -pthread $(CFLAGS) $(PKG_CFLAGS) $(MODE_$(V)) \
   -DMK_VERSION='"$(VERSION)"' -DMK_SHARE='"$(PREFIX)/share/mokao"'
 VERSION := 0.1.0

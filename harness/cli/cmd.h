@@ -19,7 +19,8 @@ struct cmd {
 };
 /* clang-format off: one row a line, sorted */
 #define COMMANDS(X) \
-    X(help)
+    X(help) \
+    X(run)
 /* clang-format on */
 #define COMMAND_DECL(name) extern const struct cmd cmd_##name;
 COMMANDS(COMMAND_DECL)

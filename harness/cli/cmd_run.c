@@ -1,0 +1,664 @@
+/* mokao run: plans, asks, scores, stores; resumes by itself. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "harness/base/io.h"
+#include "harness/base/json.h"
+#include "harness/cli/cmd.h"
+#include "harness/run.h"
+#include "runners/record.h"
+
+enum option_key {
+    OPT_DB = 0x100,
+    OPT_LIMIT,
+    OPT_SHOTS,
+    OPT_TRIALS,
+    OPT_SEED,
+    OPT_SHARD,
+    OPT_FRESH,
+    OPT_DRY_RUN,
+    OPT_ASK,
+    OPT_TEMPLATE,
+    OPT_COMPLETION,
+    OPT_TEMPERATURE,
+    OPT_TOP_P,
+    OPT_TOP_K,
+    OPT_MAX_TOKENS,
+    OPT_MODELS,
+    OPT_THREADS,
+    OPT_DEVICE,
+    OPT_ACTIVATIONS,
+    OPT_CONTEXT,
+    OPT_CONCURRENCY,
+    OPT_RECORD,
+    OPT_JSON
+};
+
+struct options {
+    struct cli_list models, suites;
+    const char *db, *models_file, *record;
+    struct plan_params plan;
+    struct runner_params runner;
+    double temperature, top_p;
+    int64_t limit, shots, trials, seed, top_k, max_tokens;
+    int64_t threads, context, concurrency;
+    bool dry_run, json;
+};
+
+static const struct argp_option rows[] = {
+    { "model", 'm', "MODEL", 0,
+      "a model: an id of the models file, gguf:PATH, replay:FILE; repeatable",
+      0 },
+    { "suite", 's', "SUITE", 0,
+      "a suite: an id, a folder, suite/subset, globs; repeatable", 0 },
+    { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 0 },
+    { "models", OPT_MODELS, "FILE", 0, "models file (models.json)", 0 },
+    { "limit", OPT_LIMIT, "N", 0, "items of each subset at the most", 0 },
+    { "shots", OPT_SHOTS, "K", 0, "few-shot examples (0)", 0 },
+    { "trials", OPT_TRIALS, "T", 0, "times each item is asked (1)", 0 },
+    { "shard", OPT_SHARD, "I/N", 0, "only part I of N, by item", 0 },
+    { "fresh", OPT_FRESH, NULL, 0, "ask again what is stored", 0 },
+    { "dry-run", OPT_DRY_RUN, NULL, 0, "only say what would be asked", 0 },
+    { "ask", OPT_ASK, "HOW", 0,
+      "choice questions: score (log-likelihood), generate, auto", 0 },
+    { "template", OPT_TEMPLATE, "NAME", 0, "prompt template (the suite's)", 0 },
+    { "completion", OPT_COMPLETION, NULL, 0,
+      "plain text without the chat template: base models", 0 },
+    { "temperature", OPT_TEMPERATURE, "X", 0, "0 is greedy", 0 },
+    { "top-p", OPT_TOP_P, "X", 0, "nucleus sampling", 0 },
+    { "top-k", OPT_TOP_K, "N", 0, "the N likeliest tokens only", 0 },
+    { "max-tokens", OPT_MAX_TOKENS, "N", 0,
+      "longest answer (the model's, else 512)", 0 },
+    { "seed", OPT_SEED, "S", 0, "of sampling (0)", 0 },
+    { "threads", OPT_THREADS, "N", 0, "of the engine (all cores)", 0 },
+    { "device", OPT_DEVICE, "NAME", 0, "of the engine: auto, cpu, ref", 0 },
+    { "activations", OPT_ACTIVATIONS, "TYPE", 0,
+      "of the engine: q8 (fast), f32 (exact)", 0 },
+    { "context", OPT_CONTEXT, "N", 0, "KV cache positions of the engine", 0 },
+    { "concurrency", OPT_CONCURRENCY, "N", 0, "requests in flight", 0 },
+    { "record", OPT_RECORD, "FILE", 0,
+      "append every exchange as JSON Lines (for replay:FILE)", 0 },
+    { "json", OPT_JSON, NULL, 0, "print the summary as JSON", 0 },
+    { 0 },
+};
+
+/* --- options --------------------------------------------------------------- */
+
+static error_t parse_shard(struct argp_state *st, const char *arg,
+                           struct plan_params *p)
+{
+    char *end = NULL;
+    unsigned long i, n;
+
+    errno = 0;
+    i = strtoul(arg, &end, 10);
+    n = *end == '/' ? strtoul(end + 1, &end, 10) : 0;
+    if (errno || *end || i < 1 || n < i || n > 1000000) {
+        argp_error(st, "--shard: expected I/N with 1 <= I <= N, got \"%s\"",
+                   arg);
+        return EINVAL;
+    }
+    p->shard = i - 1;
+    p->n_shards = n;
+    return 0;
+}
+
+static error_t parse_ask(struct argp_state *st, const char *arg, enum ask *out)
+{
+    static const char *const names[] = { [ASK_AUTO] = "auto",
+                                         [ASK_SCORE] = "score",
+                                         [ASK_GENERATE] = "generate" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], arg) == 0) {
+            *out = (enum ask)i;
+            return 0;
+        }
+    argp_error(st, "--ask: expected auto, score or generate, got \"%s\"", arg);
+    return EINVAL;
+}
+
+static error_t parse_activations(struct argp_state *st, const char *arg,
+                                 bool *f32)
+{
+    *f32 = strcmp(arg, "f32") == 0;
+    if (*f32 || strcmp(arg, "q8") == 0)
+        return 0;
+    argp_error(st, "--activations: expected q8 or f32, got \"%s\"", arg);
+    return EINVAL;
+}
+
+static error_t parse_end(struct argp_state *st, const struct options *o)
+{
+    if (!o->models.n || !o->suites.n) {
+        argp_error(st, "%s is missing", o->models.n ? "-s SUITE" : "-m MODEL");
+        return EINVAL;
+    }
+    return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *st)
+{
+    struct options *o = st->input;
+
+    switch (key) {
+    case 'm':
+        return cli_list_add(&o->models, arg);
+    case 's':
+        return cli_list_add(&o->suites, arg);
+    case OPT_DB:
+        o->db = arg;
+        return 0;
+    case OPT_MODELS:
+        o->models_file = arg;
+        return 0;
+    case OPT_RECORD:
+        o->record = arg;
+        return 0;
+    case OPT_LIMIT:
+        return cli_arg_int(st, "limit", arg, 1, INT32_MAX, &o->limit);
+    case OPT_SHOTS:
+        return cli_arg_int(st, "shots", arg, 0, 1000, &o->shots);
+    case OPT_TRIALS:
+        return cli_arg_int(st, "trials", arg, 1, 100000, &o->trials);
+    case OPT_SEED:
+        return cli_arg_int(st, "seed", arg, 0, INT64_MAX / 2, &o->seed);
+    case OPT_SHARD:
+        return parse_shard(st, arg, &o->plan);
+    case OPT_FRESH:
+        o->plan.fresh = true;
+        return 0;
+    case OPT_DRY_RUN:
+        o->dry_run = true;
+        return 0;
+    case OPT_ASK:
+        return parse_ask(st, arg, &o->plan.prompt.ask);
+    case OPT_TEMPLATE:
+        o->plan.prompt.template = arg;
+        return 0;
+    case OPT_COMPLETION:
+        o->plan.prompt.completion = true;
+        return 0;
+    case OPT_TEMPERATURE:
+        return cli_arg_num(st, "temperature", arg, 0, 100, &o->temperature);
+    case OPT_TOP_P:
+        return cli_arg_num(st, "top-p", arg, 0, 1, &o->top_p);
+    case OPT_TOP_K:
+        return cli_arg_int(st, "top-k", arg, 0, INT32_MAX, &o->top_k);
+    case OPT_MAX_TOKENS:
+        return cli_arg_int(st, "max-tokens", arg, 1, INT32_MAX,
+                           &o->max_tokens);
+    case OPT_THREADS:
+        return cli_arg_int(st, "threads", arg, 1, 1024, &o->threads);
+    case OPT_DEVICE:
+        o->runner.device = arg;
+        return 0;
+    case OPT_ACTIVATIONS:
+        return parse_activations(st, arg, &o->runner.f32);
+    case OPT_CONTEXT:
+        return cli_arg_int(st, "context", arg, 32, INT32_MAX, &o->context);
+    case OPT_CONCURRENCY:
+        return cli_arg_int(st, "concurrency", arg, 1, 10000, &o->concurrency);
+    case OPT_JSON:
+        o->json = true;
+        return 0;
+    case ARGP_KEY_END:
+        return parse_end(st, o);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = rows,
+    .parser = parse,
+    .doc = "Asks the models the items of the suites, scores the answers and "
+           "stores everything.\vWhat the database already holds for the same "
+           "model, item, prompt and parameters is not asked again: a run that "
+           "was interrupted goes on with the same command.",
+};
+
+/* --- what a run of several models shares ----------------------------------- */
+
+struct session {
+    struct options *o;
+    struct store *store;
+    struct plan_suite *suites;
+    size_t n_suites;
+    int64_t run;
+    int record; /* descriptor, -1: none */
+    const volatile sig_atomic_t *interrupts;
+    const char *model; /* under way */
+    int64_t shown_ns;
+    struct buf line;   /* of the record */
+    struct arena arena;
+    struct buf out;    /* the summary */
+    struct jw json;
+    enum err_code worst;
+};
+
+/* --- progress -------------------------------------------------------------- */
+
+enum { BAR_CELLS = 24 };
+
+static void format_progress(const struct session *s,
+                            const struct run_progress *p, char *out, size_t n)
+{
+    char eta[32] = "-", bar[BAR_CELLS * 3 + 1] = "";
+    double rate = p->elapsed_ms > 0
+                      ? 1000.0 * (double)p->done / (double)p->elapsed_ms
+                      : 0;
+    size_t filled = p->total ? p->done * BAR_CELLS / p->total : BAR_CELLS;
+    int len;
+
+    for (size_t i = 0; i < BAR_CELLS; i++)
+        strncat(bar, i < filled ? "█" : "░", 4);
+    if (p->eta_ms >= 0)
+        cli_human_time(p->eta_ms, eta, sizeof eta);
+    len = snprintf(out, n, "%s %s %zu/%zu %.1f/s ETA %s", s->model, bar,
+                   p->done, p->total, rate, eta);
+    if (p->judged && len > 0 && (size_t)len < n)
+        len += snprintf(out + len, n - (size_t)len, " 正确 %.1f%%",
+                        100.0 * (double)p->correct / (double)p->judged);
+    if (p->failed && len > 0 && (size_t)len < n)
+        snprintf(out + len, n - (size_t)len, " 失败 %zu", p->failed);
+}
+
+/* A bar that is drawn over on a terminal, else one line a second. */
+static void on_progress(void *user, const struct run_progress *p)
+{
+    struct session *s = user;
+    bool terminal = cli_stderr_is_terminal(), last = p->done == p->total;
+    int64_t now = io_now_ns();
+    char line[512];
+
+    if (!p->total ||
+        (!last && now - s->shown_ns < (terminal ? 100000000 : 1000000000)))
+        return;
+    s->shown_ns = now;
+    format_progress(s, p, line, sizeof line);
+    if (terminal)
+        fprintf(stderr, "\r%s\033[K%s", line, last ? "\n" : "");
+    else
+        fprintf(stderr, "%s\n", line);
+}
+
+/* --- recording ------------------------------------------------------------- */
+
+static enum err_code open_record(struct session *s, struct err *e)
+{
+    s->record = -1;
+    if (!s->o->record)
+        return ERR_OK;
+    s->record = open(s->o->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                     0666);
+    if (s->record < 0)
+        return err_errno(e, errno, "--record %s", s->o->record);
+    return ERR_OK;
+}
+
+/* One write a line, so that a killed run leaves whole lines. */
+static enum err_code on_exchange(void *user, const struct request *q,
+                                 const struct response *r, struct err *e)
+{
+    struct session *s = user;
+
+    if (s->record < 0)
+        return ERR_OK;
+    buf_clear(&s->line);
+    if (record_write(q, r, &s->line, e))
+        return e->code;
+    if (write(s->record, s->line.p, s->line.n) != (ssize_t)s->line.n)
+        return err_errno(e, errno ? errno : ENOSPC, "--record %s",
+                         s->o->record);
+    return ERR_OK;
+}
+
+/* --- suites ---------------------------------------------------------------- */
+
+static enum err_code add_suite(struct session *s, const struct suite_ref *ref,
+                               size_t *cap, struct err *e)
+{
+    struct plan_suite *p;
+
+    if (!mem_grow(&s->suites, cap, s->n_suites + 1, sizeof *s->suites))
+        return err_set(e, ERR_NOMEM, "no memory for the suites");
+    p = &s->suites[s->n_suites];
+    p->subset = ref->subset;
+    p->suite = NULL;
+    for (size_t i = 0; i < s->n_suites; i++)
+        if (strcmp(s->suites[i].suite->path, ref->path) == 0)
+            p->suite = s->suites[i].suite;
+    if (!p->suite && suite_open(&p->suite, ref->path, e))
+        return e->code;
+    s->n_suites++;
+    return ERR_OK;
+}
+
+static enum err_code open_suites(struct session *s, struct err *e)
+{
+    struct suite_ref *refs;
+    size_t n, cap = 0;
+
+    for (size_t i = 0; i < s->o->suites.n; i++) {
+        if (suite_find(s->o->suites.v[i], &s->arena, &refs, &n, e))
+            return e->code;
+        for (size_t k = 0; k < n; k++)
+            if (add_suite(s, &refs[k], &cap, e))
+                return e->code;
+    }
+    return ERR_OK;
+}
+
+static void close_suites(struct session *s)
+{
+    for (size_t i = 0; i < s->n_suites; i++) {
+        bool shared = false;
+        for (size_t k = 0; k < i; k++)
+            shared = shared || s->suites[k].suite == s->suites[i].suite;
+        if (!shared)
+            suite_close(s->suites[i].suite);
+    }
+    mem_free(s->suites);
+}
+
+/* --- one model ------------------------------------------------------------- */
+
+static void spec_json(const struct model_spec *m, struct buf *out)
+{
+    struct jw w;
+
+    jw_init(&w, out, false);
+    jw_object(&w, NULL);
+    jw_str(&w, "id", m->id);
+    jw_str(&w, "runner", m->kind);
+    jw_str(&w, "name", m->name);
+    if (m->template)
+        jw_str(&w, "template", m->template);
+    if (m->system)
+        jw_str(&w, "system", m->system);
+    jw_end(&w);
+}
+
+static enum err_code put_model(struct session *s, struct runner *r,
+                               const struct model_spec *m, int64_t *id,
+                               struct err *e)
+{
+    struct store_model row = {
+        .id = m->id,
+        .name = m->name,
+        .vendor = m->vendor,
+        .kind = m->kind,
+        .size_b = m->size_b,
+        .price_in = m->price_in,
+        .price_out = m->price_out,
+        .currency = m->currency,
+        .price_date = m->price_date,
+        .open = m->open,
+        .domestic = m->domestic,
+    };
+    struct buf spec;
+    enum err_code rc;
+
+    if (r->kind->fingerprint(r, &s->arena, &row.fingerprint, e))
+        return e->code;
+    buf_init(&spec, 1 << 20);
+    spec_json(m, &spec);
+    row.spec_json = spec.p;
+    rc = buf_check(&spec, "the model's spec", e);
+    if (!rc)
+        rc = store_put_model(s->store, &row, id, e);
+    buf_free(&spec);
+    return rc;
+}
+
+static double either(double asked, double models)
+{
+    return isnan(asked) ? models : asked;
+}
+
+static struct plan_params params_for(const struct session *s,
+                                     const struct runner *r,
+                                     const struct model_spec *m)
+{
+    const struct options *o = s->o;
+    struct plan_params p = o->plan;
+    struct sampling *g = &p.prompt.sampling;
+
+    *g = m->sampling;
+    g->temperature = either(o->temperature, g->temperature);
+    g->top_p = either(o->top_p, g->top_p);
+    if (o->top_k >= 0)
+        g->top_k = o->top_k;
+    if (o->max_tokens > 0)
+        g->max_tokens = o->max_tokens;
+    else if (g->max_tokens < 0)
+        g->max_tokens = 512;
+    g->seed = o->seed;
+    p.prompt.can_score = r->kind->can_score(r);
+    p.prompt.system = m->system;
+    p.prompt.shots = (size_t)o->shots;
+    p.suites = s->suites;
+    p.n_suites = s->n_suites;
+    p.limit = (size_t)o->limit;
+    p.trials = (size_t)o->trials;
+    p.run = s->run;
+    return p;
+}
+
+static void summary_line(struct session *s, const struct model_spec *m,
+                         const struct plan *plan, const struct run_progress *p)
+{
+    char time[32];
+
+    if (s->o->json) {
+        jw_object(&s->json, NULL);
+        jw_str(&s->json, "model", m->id);
+        jw_int(&s->json, "planned", (int64_t)plan->n);
+        jw_int(&s->json, "stored", (int64_t)plan->n_stored);
+        jw_int(&s->json, "answered", (int64_t)p->answered);
+        jw_int(&s->json, "failed", (int64_t)p->failed);
+        jw_int(&s->json, "judged", (int64_t)p->judged);
+        jw_int(&s->json, "correct", (int64_t)p->correct);
+        jw_int(&s->json, "prompt_tokens", p->prompt_tokens);
+        jw_int(&s->json, "cached_tokens", p->cached_tokens);
+        jw_int(&s->json, "output_tokens", p->output_tokens);
+        jw_int(&s->json, "elapsed_ms", p->elapsed_ms);
+        jw_end(&s->json);
+        return;
+    }
+    buf_printf(&s->out, "%s: ", m->id);
+    if (s->o->dry_run) {
+        buf_printf(&s->out, "%zu to ask, %zu stored\n", plan->n,
+                   plan->n_stored);
+        return;
+    }
+    cli_human_time(p->elapsed_ms, time, sizeof time);
+    buf_printf(&s->out, "%zu answered, %zu failed, %zu stored before",
+               p->answered, p->failed, plan->n_stored);
+    if (p->judged)
+        buf_printf(&s->out, "; %zu of %zu correct (%.1f%%)", p->correct,
+                   p->judged, 100.0 * (double)p->correct / (double)p->judged);
+    buf_printf(&s->out,
+               "; %" PRId64 " prompt tokens, %" PRId64
+               " of them shared, %" PRId64 " generated; %s\n",
+               p->prompt_tokens, p->cached_tokens, p->output_tokens, time);
+}
+
+static enum err_code run_opened(struct session *s, struct runner *r,
+                                const struct model_spec *m, struct err *e)
+{
+    struct plan_params params = params_for(s, r, m);
+    struct run_params how = {
+        .store = s->store,
+        .run = s->run,
+        .interrupts = s->interrupts,
+        .progress = on_progress,
+        .observe = on_exchange,
+        .user = s,
+    };
+    struct run_progress progress = { 0 };
+    struct plan plan;
+    int64_t model;
+    enum err_code rc;
+
+    if (put_model(s, r, m, &model, e) ||
+        plan_make(&plan, s->store, model, &params, e))
+        return e->code;
+    rc = s->o->dry_run ? ERR_OK : run_plan(r, &plan, &how, &progress, e);
+    summary_line(s, m, &plan, &progress);
+    plan_free(&plan);
+    return rc;
+}
+
+static enum err_code run_model(struct session *s, const char *spec,
+                               struct err *e)
+{
+    struct model_spec m;
+    struct runner *r;
+    enum err_code rc;
+
+    if (model_find(spec, s->o->models_file, &s->arena, &m, e) ||
+        runner_open(&r, &m, &s->o->runner, e))
+        return e->code;
+    s->model = m.id;
+    rc = run_opened(s, r, &m, e);
+    runner_close(r);
+    return rc;
+}
+
+/* --- the run --------------------------------------------------------------- */
+
+static enum err_code put_run(struct session *s, int argc, char **argv,
+                             struct err *e)
+{
+    struct utsname host = { 0 };
+    struct store_run row = { .version = MK_VERSION,
+                             .host = host.nodename,
+                             .options_json = "{}",
+                             .started_ms = io_wall_ms() };
+    struct buf line;
+    enum err_code rc;
+
+    uname(&host);
+    buf_init(&line, 1 << 20);
+    for (int i = 0; i < argc; i++)
+        buf_printf(&line, "%s%s", i ? " " : "", argv[i]);
+    row.command_line = line.p;
+    rc = buf_check(&line, "the command line", e);
+    if (!rc)
+        rc = store_put_run(s->store, &row, &s->run, e);
+    buf_free(&line);
+    return rc;
+}
+
+/* What the whole run ends with: interruption before everything, then the first
+ * real failure, then "done in part". */
+static void note(struct session *s, const struct err *e)
+{
+    bool stronger = s->worst == ERR_OK || e->code == ERR_CANCELLED ||
+                    (s->worst == ERR_PARTIAL && e->code != ERR_PARTIAL);
+
+    cli_fail(e);
+    if (stronger && s->worst != ERR_CANCELLED)
+        s->worst = e->code;
+}
+
+static void run_models(struct session *s)
+{
+    struct err e;
+
+    for (size_t i = 0; i < s->o->models.n && s->worst != ERR_CANCELLED; i++)
+        if (run_model(s, s->o->models.v[i], &e))
+            note(s, &e);
+}
+
+static enum err_code end_run(struct session *s, struct err *e)
+{
+    const char *state = s->worst == ERR_OK          ? "done"
+                        : s->worst == ERR_CANCELLED ? "interrupted"
+                                                    : "part";
+    enum err_code rc =
+        store_end_run(s->store, s->run, state, io_wall_ms(), e);
+
+    return rc ? rc : store_flush(s->store, e);
+}
+
+/* Unknown names are told before anything is opened or asked. */
+static enum err_code check_models(struct session *s, struct err *e)
+{
+    struct model_spec m;
+
+    for (size_t i = 0; i < s->o->models.n; i++)
+        if (model_find(s->o->models.v[i], s->o->models_file, &s->arena, &m, e))
+            return e->code;
+    return ERR_OK;
+}
+
+static enum err_code run_session(struct session *s, int argc, char **argv,
+                                 struct err *e)
+{
+    if (check_models(s, e) || open_suites(s, e) || open_record(s, e) ||
+        store_open(&s->store, s->o->db, false, e) || put_run(s, argc, argv, e))
+        return e->code;
+    jw_init(&s->json, &s->out, true);
+    if (s->o->json)
+        jw_array(&s->json, NULL);
+    run_models(s);
+    if (s->o->json) {
+        jw_end(&s->json);
+        buf_char(&s->out, '\n');
+    }
+    if (end_run(s, e) || buf_check(&s->out, "the summary", e))
+        return e->code;
+    return cli_print(&s->out, e);
+}
+
+static int run(int argc, char **argv)
+{
+    struct options o = { .db = DEFAULT_DB,
+                         .temperature = NAN,
+                         .top_p = NAN,
+                         .top_k = -1,
+                         .trials = 1 };
+    struct session s = { .o = &o, .record = -1 };
+    struct err e;
+    int rc = cli_parse(&argp, argc, argv, &o);
+
+    if (rc) {
+        rc--;
+        goto done;
+    }
+    o.runner.threads = (int)o.threads;
+    o.runner.context = (size_t)o.context;
+    o.runner.concurrency = (size_t)o.concurrency;
+    arena_init(&s.arena, 0);
+    buf_init(&s.out, (size_t)16 << 20);
+    buf_init(&s.line, (size_t)256 << 20);
+    s.interrupts = cli_catch_signals();
+    rc = run_session(&s, argc, argv, &e) ? cli_fail(&e) : err_status(s.worst);
+    if (s.record >= 0)
+        close(s.record);
+    close_suites(&s);
+    store_close(s.store);
+    buf_free(&s.line);
+    buf_free(&s.out);
+    arena_free(&s.arena);
+done:
+    cli_list_free(&o.models);
+    cli_list_free(&o.suites);
+    return rc;
+}
+
+const struct cmd cmd_run = {
+    .name = "run",
+    .doc = "asks models the items of suites, scores and stores the answers",
+    .run = run,
+};

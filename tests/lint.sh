@@ -1,0 +1,46 @@
+#!/bin/sh
+# Layout, layers, warnings of both compilers, clang-tidy, cppcheck, the manual,
+# the scripts.  Files or checks named on the command line narrow it.
+set -u
+bad=0
+sh tests/deps.sh lint || exit
+files=$(git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+sources=$(echo "$files" | grep '\.c$' | grep -v '^tests/fuzz/')
+
+step() {
+    echo "lint: $1"
+    shift
+    "$@" || { echo "lint: failed: $1"; bad=1; }
+}
+format() { echo "$files" | xargs clang-format --dry-run --Werror; }
+forbidden() { # calls that style.md leaves out
+    ! echo "$files" | grep -v '^tests/' |
+        xargs grep -nE '\b(strcpy|strcat|sprintf|strtok|atoi|gets|setlocale|alloca)\(' &&
+        ! echo "$files" | grep -vE '^(tests/|harness/base/mem\.c)' |
+        xargs grep -nE '[^_a-z](malloc|calloc|realloc|free|strdup)\('
+}
+flags='-std=c11 -D_GNU_SOURCE -I. -DMK_VERSION="0" -DMK_SHARE="x"'
+tidy() {
+    # shellcheck disable=SC2086
+    echo "$sources" | xargs -P 2 -n 4 clang-tidy --quiet -warnings-as-errors='*' 2>/dev/null -- $flags -mavx2 -mfma -mf16c
+}
+check() {
+    # shellcheck disable=SC2086
+    echo "$sources" | grep -v '^tests/' |
+        xargs cppcheck --quiet -j 2 --enable=warning,performance,portability,style --inline-suppr \
+            --suppress=variableScope --suppress=missingIncludeSystem --suppress=unusedFunction \
+            --error-exitcode=1 $flags
+}
+manual() { mandoc -T lint -W warning harness/cli/mokao.1; }
+scripts() { git ls-files '*.sh' .ci/run | xargs shellcheck -s sh -e SC1091; }
+
+step layers sh tests/layers.sh
+step format format
+step forbidden forbidden
+step gcc make -s -j2 CI=1 V=debug CC=gcc all
+step clang make -s -j2 CI=1 V=clang all
+step manual manual
+step scripts scripts
+step cppcheck check
+step clang-tidy tidy
+exit $bad
