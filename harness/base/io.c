@@ -157,6 +157,83 @@ enum err_code io_replace(const char *path, struct str content, struct err *e)
     return rc;
 }
 
+enum err_code io_remove_dir(const char *path, struct err *e)
+{
+    struct arena a;
+    char **names;
+    size_t n;
+    enum err_code rc;
+
+    arena_init(&a, 0);
+    rc = io_list(path, &a, &names, &n, e);
+    for (size_t i = 0; i < n && !rc; i++) {
+        const char *file = io_join(&a, path, names[i]);
+
+        if (!file)
+            rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
+        else if (unlink(file) < 0 && errno != EISDIR)
+            rc = err_errno(e, errno, "%s", file);
+    }
+    if (!rc && rmdir(path) < 0)
+        rc = err_errno(e, errno, "%s", path);
+    arena_free(&a);
+    return rc;
+}
+
+/* Both names change their folder in one step; some file systems cannot. */
+static int exchange(const char *a, const char *b)
+{
+    if (must_fail())
+        return -1;
+    return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
+/* Without an exchange there is a moment in which path is absent; the old folder
+ * then stands under the other name and is put back when the new one cannot
+ * come. */
+static int replace_in_steps(const char *from, const char *path,
+                            const char *old)
+{
+    int errnum;
+
+    if (do_rename(path, old) < 0)
+        return -1;
+    if (do_rename(from, path) == 0)
+        return do_rename(old, from);
+    errnum = errno;
+    (void)rename(old, path);
+    errno = errnum;
+    return -1;
+}
+
+static int swap_dirs(const char *from, const char *path)
+{
+    struct arena a;
+    const char *old;
+    int rc = exchange(from, path);
+
+    if (rc == 0 || (errno != EINVAL && errno != ENOSYS))
+        return rc;
+    arena_init(&a, 0);
+    old = arena_printf(&a, "%s.old", from);
+    errno = ENOMEM;
+    rc = old ? replace_in_steps(from, path, old) : -1;
+    arena_free(&a);
+    return rc;
+}
+
+enum err_code io_replace_dir(const char *from, const char *path,
+                             struct err *e)
+{
+    bool there = io_exists(path);
+
+    if ((there ? swap_dirs(from, path) : do_rename(from, path)) < 0)
+        return err_errno(e, errno, "%s", path);
+    if (sync_folder_of(path) < 0)
+        return err_errno(e, errno, "%s: its folder", path);
+    return there ? io_remove_dir(from, e) : ERR_OK;
+}
+
 enum err_code io_map(struct io_map *m, const char *path, struct err *e)
 {
     enum err_code rc = ERR_OK;

@@ -24,6 +24,14 @@ struct str io_skip_bom(struct str s);
 enum err_code io_replace(const char *path, struct str content,
                          struct err *e) MUST_CHECK;
 
+/* Removes a folder and the files in it; one that holds folders is refused by
+ * the system and stays, less its files. */
+enum err_code io_remove_dir(const char *path, struct err *e) MUST_CHECK;
+/* Puts the folder `from` in the place of `path`, on one file system: path is
+ * either the old or the new folder.  What was there is removed as above. */
+enum err_code io_replace_dir(const char *from, const char *path,
+                             struct err *e) MUST_CHECK;
+
 /* A file mapped read-only.  p is NULL for an empty file. */
 struct io_map {
     const unsigned char *p;
