@@ -348,7 +348,7 @@ START_TEST(ceval_is_read_whole)
         ck_assert_str_eq(s->dev[0].subset, "accountant");
         for (size_t i = 0; i < s->n_dev; i++)
             lines += strchr(s->dev[i].explanation, '\n') != NULL;
-        ck_assert_uint_eq(lines, 142);
+        ck_assert_uint_eq(lines, 141);
         suite_close(s);
         t_ok(suite_check(io_join(&a, t_tmp(), "ceval"), &checks, &faults,
                          &warnings, &e),
