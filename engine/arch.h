@@ -1,31 +1,26 @@
-/* Model families: the table of them, and what a loaded network is.
+/* The table of model families.
  *
- * A family is one file arch_NAME.c with one row: it reads its hyper-parameters,
- * opens its tensors with exactly checked shapes, and puts its forward pass
- * together from the pieces of graph.h.  engine.c knows no family. */
+ * A family is one file arch_NAME.c with one row: it reads its hyper-parameters
+ * and tensors with the loader of net.h, all shapes exactly checked, and puts
+ * its forward pass together from the pieces of graph.h.  Nothing else knows a
+ * family by name. */
 #ifndef MK_ARCH_H
 #define MK_ARCH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "engine/backend.h"
-#include "engine/gguf.h"
 #include "harness/base/err.h"
-#include "harness/base/mem.h"
+#include "harness/base/text.h"
 
+struct loader;
 struct net;
 struct pass;
 
 struct arch {
     const char *name; /* general.architecture */
     const char *doc;  /* the models that are of this family */
-    /* Reads the hyper-parameters into net->h, opens all tensors. */
-    enum err_code (*load)(struct net *net, struct err *e);
-    /* Computes the batch from token ids to the normalised rows that the output
-     * matrix is applied to (pass->out). */
-    void (*forward)(const struct net *net, struct pass *pass);
+    void (*load)(struct loader *l);
+    /* Takes the batch from token ids to the normalised rows that the output
+     * matrix is applied to. */
+    void (*forward)(const struct net *n, struct pass *p);
 };
 
 /* The registration, sorted by name. */

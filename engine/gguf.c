@@ -67,6 +67,11 @@ const char *gguf_type_name(enum gguf_type t)
     return types[t].name;
 }
 
+size_t gguf_type_bytes(enum gguf_type t)
+{
+    return types[t].bytes;
+}
+
 /* --- the cursor ----------------------------------------------------------- */
 
 struct cursor {

@@ -27,6 +27,7 @@ enum gguf_type {
 };
 
 const char *gguf_type_name(enum gguf_type t); /* "u32", "string" ... */
+size_t gguf_type_bytes(enum gguf_type t);     /* 0 for strings and arrays */
 
 /* A tensor in the mapped file.  dims[0] is the row length (columns); unused
  * dims are 1. */

@@ -8,12 +8,13 @@
 #ifndef MK_INTERNAL_H
 #define MK_INTERNAL_H
 
-#include "engine/arch.h"
 #include "engine/backend.h"
 #include "engine/engine.h"
 #include "engine/gguf.h"
+#include "engine/net.h"
 #include "engine/pool.h"
 #include "engine/vocab.h"
+#include "harness/base/mem.h"
 
 struct mk_model {
     struct gguf *gguf;
@@ -25,7 +26,12 @@ struct mk_model {
     bool f32;          /* MK_ACT_F32 */
     int n_threads;
     struct mk_model_info info;
-    char *text; /* the NUL-terminated strings that info points to */
+    struct arena arena;     /* the strings that are given out */
+    const char **keys;      /* of the metadata, [info.n_meta] */
+    const char **tensors;   /* their names, [info.n_tensors] */
 };
+
+/* Fills m->info and the names; gguf, vocab and net are open.  info.c */
+enum err_code info_init(struct mk_model *m, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,0 +1,88 @@
+/* Gemma 3 (text): norms before and after each sub-layer, norms of each head of
+ * q and k, GELU, embeddings times the root of their width.
+ *
+ * Every sixth layer sees the whole context with its own rope base (and linear
+ * scaling from 4B on); the others see a window of the last positions.  The +1
+ * of Gemma's norm weights is already in the file.  The 27B model alone scales
+ * attention by n_embd / n_head instead of the head's width. */
+#include <math.h>
+
+#include "engine/graph.h"
+
+#define LAYERS_27B 62
+enum { ROPE_GLOBAL, ROPE_LOCAL };
+
+static void load_post_norms(struct loader *l, struct layer *w)
+{
+    const struct hparams *h = &l->net->h;
+
+    load_norm(l, &w->q_norm, "attn_q_norm", BE_NORM_RMS, h->k_dim);
+    load_norm(l, &w->k_norm, "attn_k_norm", BE_NORM_RMS, h->k_dim);
+    load_norm(l, &w->attn_post_norm, "post_attention_norm", BE_NORM_RMS,
+              h->n_embd);
+    load_norm(l, &w->ffn_post_norm, "post_ffw_norm", BE_NORM_RMS, h->n_embd);
+}
+
+static void load_scale(struct loader *l)
+{
+    struct hparams *h = &l->net->h;
+
+    if (!l->rc && h->n_layer == LAYERS_27B)
+        h->attn_scale = 1.0f / sqrtf((float)(h->n_embd / h->n_head));
+    load_float(l, "attention.scale", &h->attn_scale);
+}
+
+static void load_ropes(struct loader *l)
+{
+    float global = 1000000, local = 10000;
+
+    load_float(l, "rope.freq_base", &global);
+    load_float(l, "rope.freq_base_swa", &local);
+    load_rope(l, ROPE_GLOBAL, global, false, false);
+    load_rope_plain(l, ROPE_LOCAL, local, false);
+}
+
+static void load(struct loader *l)
+{
+    struct net *n = l->net;
+    int window = 0, pattern = 6;
+
+    load_hparams(l, "attention.layer_norm_rms_epsilon");
+    load_scale(l);
+    load_int_must(l, "attention.sliding_window", 1, 1 << 30, &window);
+    load_int(l, "attention.sliding_window_pattern", 1, 1024, &pattern);
+    load_ropes(l);
+    load_ends(l);
+    for (int i = 0; !l->rc && i < n->h.n_layer; i++) {
+        bool global = (i + 1) % pattern == 0;
+        l->layer = i;
+        load_decoder_layer(l, BIAS_NONE, BIAS_NONE);
+        load_post_norms(l, &n->layers[i]);
+        n->layers[i].rope = &n->rope[global ? ROPE_GLOBAL : ROPE_LOCAL];
+        n->layers[i].window = global ? 0 : window;
+    }
+}
+
+static void forward(const struct net *n, struct pass *p)
+{
+    pass_embed(n, p, sqrtf((float)n->h.n_embd));
+    for (int i = 0; i < n->h.n_layer; i++) {
+        const struct layer *w = &n->layers[i];
+        pass_norm(n, p, &w->attn_norm);
+        pass_attention(n, p, i);
+        pass_post_norm(n, p, &w->attn_post_norm);
+        pass_add(n, p, 1.0f);
+        pass_norm(n, p, &w->ffn_norm);
+        pass_ffn(n, p, w, BE_ACT_GELU);
+        pass_post_norm(n, p, &w->ffn_post_norm);
+        pass_add(n, p, 1.0f);
+    }
+    pass_norm(n, p, &n->out_norm);
+}
+
+const struct arch arch_gemma3 = {
+    .name = "gemma3",
+    .doc = "Gemma 3, text only",
+    .load = load,
+    .forward = forward,
+};

@@ -1,0 +1,57 @@
+/* The pieces that forward passes are put together from.
+ *
+ * A pass takes the rows (tokens) of one batch through the network.  The pieces
+ * work on its buffers: x is the residual stream, h what a sub-layer reads and
+ * leaves.  In the last layer only the rows whose logits are wanted go on after
+ * attention; with none of them the pass ends there. */
+#ifndef MK_GRAPH_H
+#define MK_GRAPH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/backend.h"
+#include "engine/net.h"
+#include "harness/base/err.h"
+
+struct pass {
+    struct be *be;
+    struct be_kv *kv;
+    /* the batch */
+    const int32_t *ids;
+    size_t n_rows; /* all tokens, then the wanted ones only */
+    const struct be_span *spans;
+    size_t n_spans;
+    const int32_t *wanted; /* rows, ascending */
+    size_t n_wanted;
+    /* device memory for `room` rows */
+    size_t room;
+    float *x, *h, *q, *k, *v, *o, *gate, *up;
+};
+
+/* Allocates the buffers for batches of n rows; pass_free() takes them back, of
+ * a half-made pass too. */
+enum err_code pass_init(struct pass *p, const struct net *n, struct be *be,
+                        size_t n_rows, struct err *e) MUST_CHECK;
+void pass_free(struct pass *p, const struct net *n);
+uint64_t pass_bytes(const struct net *n, size_t n_rows);
+
+/* x = embeddings times scale */
+void pass_embed(const struct net *n, struct pass *p, float scale);
+/* h = norm(x) */
+void pass_norm(const struct net *n, struct pass *p, const struct norm *w);
+/* h = norm(h) */
+void pass_post_norm(const struct net *n, struct pass *p, const struct norm *w);
+/* h = output projection of the attention of layer i over h */
+void pass_attention(const struct net *n, struct pass *p, int i);
+/* h = down(act(gate(h)) * up(h)) */
+void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
+              enum be_act act);
+/* x += scale * h */
+void pass_add(const struct net *n, struct pass *p, float scale);
+
+/* All layers of a pre-norm decoder, then h = out_norm(x). */
+void pass_prenorm(const struct net *n, struct pass *p, enum be_act act,
+                  float residual_scale);
+
+#endif

@@ -1,0 +1,582 @@
+/* Loads a network: finds the family, reads hyper-parameters, opens weights.
+ *
+ * The file is untrusted here too: each number is held to sane bounds before it
+ * is used, each tensor must have exactly the shape that the hyper-parameters
+ * give, and every tensor of the file must have been asked for. */
+#include "engine/net.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/text.h"
+
+#define MAX_LAYERS 1024
+#define MAX_EMBD 65536
+#define MAX_FF 131072
+#define MAX_HEADS 1024
+#define MAX_HEAD_DIM 1024
+#define MAX_CTX (1 << 30)
+#define MAX_VOCAB (1 << 22)
+#define KEY_ROOM 128
+
+#define ARCH_ENTRY(name) &arch_##name,
+static const struct arch *const archs[] = { ARCHS(ARCH_ENTRY) };
+#define N_ARCHS (sizeof archs / sizeof archs[0])
+
+/* A matrix or a piece of device memory that the network must give back. */
+struct held {
+    struct held *next;
+    struct be_mat *mat;
+    void *mem;
+};
+
+/* "gemma3, llama, qwen2", cut to n bytes. */
+static void list_archs(char *out, size_t n)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < N_ARCHS && at < n; i++)
+        at += (size_t)snprintf(out + at, n - at, "%s%s", i ? ", " : "",
+                               archs[i]->name);
+}
+
+const struct arch *arch_find(struct str name, struct err *e)
+{
+    char known[200];
+
+    for (size_t i = 0; i < N_ARCHS; i++)
+        if (str_is(name, archs[i]->name))
+            return archs[i];
+    list_archs(known, sizeof known);
+    err_set(e, ERR_FORMAT,
+            "models of the family \"%.*s\" are not supported; known are %s",
+            (int)(name.n < 40 ? name.n : 40), name.p, known);
+    return NULL;
+}
+
+void load_refuse(struct loader *l, const char *fmt, ...)
+{
+    char msg[200];
+    va_list ap;
+
+    if (l->rc)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    l->rc = err_set(l->e, ERR_FORMAT, "%s", msg);
+}
+
+static void no_memory(struct loader *l)
+{
+    if (!l->rc)
+        l->rc = err_set(l->e, ERR_NOMEM, "no memory for the weights");
+}
+
+/* --- hyper-parameters ----------------------------------------------------- */
+
+static const char *full_key(const struct loader *l, const char *key,
+                            char out[KEY_ROOM])
+{
+    snprintf(out, KEY_ROOM, "%s.%s", l->net->arch->name, key);
+    return out;
+}
+
+static void same_for_all_layers(struct loader *l, const struct gguf_meta *m,
+                                int min, int max, int *out)
+{
+    int32_t first;
+
+    if ((m->elem != GGUF_I32 && m->elem != GGUF_U32) || m->count == 0) {
+        load_refuse(l, "key %.*s: expected an integer or one for each layer",
+                    STR_FMT(m->key));
+        return;
+    }
+    first = gguf_i32_at(m, 0);
+    for (uint64_t i = 1; i < m->count; i++)
+        if (gguf_i32_at(m, i) != first)
+            load_refuse(l,
+                        "key %.*s differs from layer to layer, which is "
+                        "not supported",
+                        STR_FMT(m->key));
+    if (first < min || first > max)
+        load_refuse(l, "key %.*s is %d, expected %d to %d", STR_FMT(m->key),
+                    first, min, max);
+    *out = first;
+}
+
+void load_int(struct loader *l, const char *key, int min, int max, int *out)
+{
+    char full[KEY_ROOM];
+    const struct gguf_meta *m;
+    int64_t v = *out;
+
+    if (l->rc)
+        return;
+    m = gguf_meta(l->net->gguf, full_key(l, key, full));
+    if (m && m->type == GGUF_ARR) {
+        same_for_all_layers(l, m, min, max, out);
+        return;
+    }
+    l->rc = gguf_int(l->net->gguf, full, min, max, &v, l->e);
+    if (!l->rc)
+        *out = (int)v;
+}
+
+void load_int_must(struct loader *l, const char *key, int min, int max,
+                   int *out)
+{
+    char full[KEY_ROOM];
+
+    if (!gguf_meta(l->net->gguf, full_key(l, key, full)))
+        load_refuse(l, "key %s is missing", full);
+    load_int(l, key, min, max, out);
+}
+
+void load_float(struct loader *l, const char *key, float *out)
+{
+    char full[KEY_ROOM];
+    float v = *out;
+
+    if (l->rc)
+        return;
+    l->rc = gguf_float(l->net->gguf, full_key(l, key, full), &v, l->e);
+    if (!l->rc && !(v > 0 && v <= 3e38f)) {
+        load_refuse(l, "key %s is %g, expected a number above 0", full,
+                    (double)v);
+        return;
+    }
+    *out = v;
+}
+
+static void load_heads(struct loader *l, struct hparams *h)
+{
+    load_int_must(l, "attention.head_count", 1, MAX_HEADS, &h->n_head);
+    h->n_kv_head = h->n_head;
+    load_int(l, "attention.head_count_kv", 1, MAX_HEADS, &h->n_kv_head);
+    if (l->rc)
+        return;
+    if (h->n_head % h->n_kv_head != 0)
+        load_refuse(l, "%d heads cannot share %d key heads", h->n_head,
+                    h->n_kv_head);
+    h->k_dim = h->v_dim = h->n_embd / h->n_head;
+    load_int(l, "attention.key_length", 1, MAX_HEAD_DIM, &h->k_dim);
+    load_int(l, "attention.value_length", 1, MAX_HEAD_DIM, &h->v_dim);
+    if (h->k_dim < 1 || h->v_dim < 1 || h->k_dim > MAX_HEAD_DIM)
+        load_refuse(l, "%d heads do not fit %d columns", h->n_head, h->n_embd);
+    h->n_rot = h->k_dim;
+    load_int(l, "rope.dimension_count", 2, h->k_dim, &h->n_rot);
+    if (h->n_rot % 2 != 0)
+        load_refuse(l, "%d rotated dimensions, expected an even number",
+                    h->n_rot);
+}
+
+void load_hparams(struct loader *l, const char *eps_key)
+{
+    struct net *n = l->net;
+    struct hparams *h = &n->h;
+    char full[KEY_ROOM];
+
+    load_int_must(l, "block_count", 1, MAX_LAYERS, &h->n_layer);
+    load_int_must(l, "embedding_length", 1, MAX_EMBD, &h->n_embd);
+    load_int_must(l, "feed_forward_length", 1, MAX_FF, &h->n_ff);
+    load_int_must(l, "context_length", 1, MAX_CTX, &h->n_ctx_train);
+    load_heads(l, h);
+    load_float(l, eps_key, &h->eps);
+    if (!l->rc && h->eps <= 0)
+        load_refuse(l, "key %s is missing", full_key(l, eps_key, full));
+    if (l->rc)
+        return;
+    h->attn_scale = 1.0f / sqrtf((float)h->k_dim);
+    n->layers = arena_array(&n->arena, (size_t)h->n_layer, sizeof *n->layers);
+    if (!n->layers)
+        no_memory(l);
+}
+
+/* --- tensors -------------------------------------------------------------- */
+
+static const char *full_name(const struct loader *l, const char *name,
+                             const char *suffix, char out[KEY_ROOM])
+{
+    if (l->layer >= 0)
+        snprintf(out, KEY_ROOM, "blk.%d.%s%s", l->layer, name, suffix);
+    else
+        snprintf(out, KEY_ROOM, "%s%s", name, suffix);
+    return out;
+}
+
+bool load_has(const struct loader *l, const char *name)
+{
+    char full[KEY_ROOM];
+    return gguf_tensor(l->net->gguf, full_name(l, name, "", full)) != NULL;
+}
+
+/* The tensor of exactly that shape; NULL when the load has failed. */
+static const struct gguf_tensor *find(struct loader *l, const char *name,
+                                      const char *suffix, int64_t rows,
+                                      int64_t cols)
+{
+    char full[KEY_ROOM];
+    const struct gguf_tensor *t =
+        gguf_tensor(l->net->gguf, full_name(l, name, suffix, full));
+
+    if (!t)
+        load_refuse(l, "tensor %s is missing", full);
+    else if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 ||
+             t->dims[3] != 1)
+        load_refuse(l,
+                    "tensor %s is %lld x %lld x %lld x %lld, expected %lld "
+                    "x %lld",
+                    full, (long long)t->dims[0], (long long)t->dims[1],
+                    (long long)t->dims[2], (long long)t->dims[3],
+                    (long long)cols, (long long)rows);
+    if (l->rc)
+        return NULL;
+    l->used[t - gguf_tensor_at(l->net->gguf, 0)] = true;
+    return t;
+}
+
+static void hold(struct loader *l, struct be_mat *mat, void *mem)
+{
+    struct net *n = l->net;
+    struct held *h = arena_alloc(&n->arena, sizeof *h);
+
+    if (h) {
+        *h = (struct held){ n->held, mat, mem };
+        n->held = h;
+        return;
+    }
+    if (mat)
+        n->ops->mat_close(n->be, mat);
+    n->ops->free(n->be, mem);
+    no_memory(l);
+}
+
+static struct be_mat *open_mat(struct loader *l, const struct gguf_tensor *t)
+{
+    struct net *n = l->net;
+    struct be_mat *mat = NULL;
+
+    if (l->rc)
+        return NULL;
+    l->rc = n->ops->mat_open(n->be, &mat, t, 0, t->dims[1], l->e);
+    if (l->rc)
+        return NULL;
+    n->weight_bytes += n->ops->mat_bytes(mat);
+    hold(l, mat, NULL);
+    return l->rc ? NULL : mat;
+}
+
+/* What a token reads and multiplies for this matrix. */
+static void count_product(struct net *n, const struct gguf_tensor *t,
+                          const struct be_mat *mat)
+{
+    uint64_t own = n->ops->mat_bytes(mat);
+
+    n->decode_bytes += own ? own : t->bytes;
+    n->matmul_params += (uint64_t)t->dims[0] * (uint64_t)t->dims[1];
+}
+
+/* A vector of float32 on the device. */
+static float *open_vector(struct loader *l, const char *name,
+                          const char *suffix, int n)
+{
+    const struct gguf_tensor *t = find(l, name, suffix, 1, n);
+    const struct quant_type *type = t ? quant_type(t->type) : NULL;
+    size_t bytes = (size_t)n * sizeof(float);
+    float *host;
+    void *dev = NULL;
+
+    if (type && type->unpack)
+        load_refuse(l, "tensor %.*s is %s, expected F32, F16 or BF16",
+                    STR_FMT(t->name), type->name);
+    host = l->rc ? NULL : mem_alloc(bytes);
+    if (!host) {
+        no_memory(l);
+        return NULL;
+    }
+    type->dequantise(t->data, host, (size_t)n);
+    l->rc = l->net->ops->alloc(l->net->be, &dev, bytes, l->e);
+    if (!l->rc) {
+        l->net->ops->upload(l->net->be, dev, host, bytes);
+        l->net->weight_bytes += bytes;
+        l->net->decode_bytes += bytes;
+        hold(l, NULL, dev);
+    }
+    mem_free(host);
+    return l->rc ? NULL : dev;
+}
+
+void load_linear(struct loader *l, struct linear *out, const char *name,
+                 int rows, int cols, enum load_bias bias)
+{
+    const struct gguf_tensor *t = find(l, name, ".weight", rows, cols);
+    char full[KEY_ROOM];
+
+    if (!t)
+        return;
+    out->mat = open_mat(l, t);
+    if (l->rc)
+        return;
+    count_product(l->net, t, out->mat);
+    if (bias == BIAS_MAY &&
+        gguf_tensor(l->net->gguf, full_name(l, name, ".bias", full)))
+        bias = BIAS_MUST;
+    if (bias == BIAS_MUST)
+        out->bias = open_vector(l, name, ".bias", rows);
+}
+
+void load_norm(struct loader *l, struct norm *out, const char *name,
+               enum be_norm_kind kind, int n)
+{
+    out->kind = kind;
+    out->weight = open_vector(l, name, ".weight", n);
+    if (kind == BE_NORM_LAYER)
+        out->bias = open_vector(l, name, ".bias", n);
+}
+
+static void load_embedding(struct loader *l)
+{
+    struct net *n = l->net;
+    const struct gguf_tensor *t = gguf_tensor(n->gguf, "token_embd.weight");
+
+    if (t && t->dims[1] > MAX_VOCAB)
+        load_refuse(l, "token_embd.weight has more than %d rows", MAX_VOCAB);
+    t = find(l, "token_embd", ".weight", t ? t->dims[1] : 0, n->h.n_embd);
+    if (!t)
+        return;
+    n->h.n_vocab = (int)t->dims[1];
+    n->embd = open_mat(l, t);
+    if (l->rc || load_has(l, "output.weight"))
+        return;
+    n->output.mat = n->embd;
+    count_product(n, t, n->embd);
+}
+
+void load_ends(struct loader *l)
+{
+    struct net *n = l->net;
+
+    l->layer = -1;
+    load_embedding(l);
+    load_norm(l, &n->out_norm, "output_norm", BE_NORM_RMS, n->h.n_embd);
+    if (!l->rc && !n->output.mat)
+        load_linear(l, &n->output, "output", n->h.n_vocab, n->h.n_embd,
+                    BIAS_NONE);
+}
+
+void load_decoder_layer(struct loader *l, enum load_bias qkv, enum load_bias o)
+{
+    const struct hparams *h = &l->net->h;
+    struct layer *w = &l->net->layers[l->layer];
+    int q_rows = h->n_head * h->k_dim, k_rows = h->n_kv_head * h->k_dim;
+
+    load_norm(l, &w->attn_norm, "attn_norm", BE_NORM_RMS, h->n_embd);
+    load_linear(l, &w->q, "attn_q", q_rows, h->n_embd, qkv);
+    load_linear(l, &w->k, "attn_k", k_rows, h->n_embd, qkv);
+    load_linear(l, &w->v, "attn_v", h->n_kv_head * h->v_dim, h->n_embd, qkv);
+    load_linear(l, &w->o, "attn_output", h->n_embd, h->n_head * h->v_dim, o);
+    load_norm(l, &w->ffn_norm, "ffn_norm", BE_NORM_RMS, h->n_embd);
+    load_linear(l, &w->gate, "ffn_gate", h->n_ff, h->n_embd, BIAS_NONE);
+    load_linear(l, &w->up, "ffn_up", h->n_ff, h->n_embd, BIAS_NONE);
+    load_linear(l, &w->down, "ffn_down", h->n_embd, h->n_ff, BIAS_NONE);
+}
+
+/* --- rope ----------------------------------------------------------------- */
+
+static float *rope_table(struct loader *l, int i, float base, bool interleaved)
+{
+    struct net *n = l->net;
+    int n_rot = n->h.n_rot;
+    float *inv;
+
+    if (l->rc)
+        return NULL;
+    inv = arena_array(&n->arena, (size_t)n_rot / 2, sizeof *inv);
+    if (!inv) {
+        no_memory(l);
+        return NULL;
+    }
+    for (int j = 0; j < n_rot / 2; j++)
+        inv[j] = (float)pow(base, -2.0 * j / n_rot);
+    n->rope[i] = (struct be_rope){ inv, n_rot, interleaved, 1.0f };
+    return inv;
+}
+
+void load_rope_plain(struct loader *l, int i, float base, bool interleaved)
+{
+    rope_table(l, i, base, interleaved);
+}
+
+static void scale_linear(float *inv, int n, float factor)
+{
+    for (int j = 0; j < n; j++)
+        inv[j] /= factor;
+}
+
+struct yarn {
+    float factor, ext_factor, attn_factor, beta_fast, beta_slow;
+    int orig_ctx;
+};
+
+/* The (fractional) pair that turns `beta` times over the original context. */
+static double yarn_pair(const struct yarn *y, double beta, double base,
+                        int n_rot)
+{
+    return n_rot * log(y->orig_ctx / (2 * 3.14159265358979323846 * beta)) /
+           (2 * log(base));
+}
+
+/* YaRN (arXiv 2309.00071): fast pairs stay, slow ones are divided by the
+ * factor, a ramp lies between; cos and sin grow with the factor's logarithm. */
+static void scale_yarn(struct loader *l, float *inv, const struct yarn *y,
+                       double base, float *mscale)
+{
+    int n_rot = l->net->h.n_rot;
+    double lo = fmax(0, floor(yarn_pair(y, y->beta_fast, base, n_rot)));
+    double hi = fmin(n_rot - 1, ceil(yarn_pair(y, y->beta_slow, base, n_rot)));
+
+    for (int j = 0; j < n_rot / 2; j++) {
+        double ramp = (j - lo) / fmax(0.001, hi - lo);
+        double keep = (1 - fmin(1, fmax(0, ramp))) * y->ext_factor;
+        inv[j] = (float)(inv[j] / y->factor * (1 - keep) + inv[j] * keep);
+    }
+    *mscale = y->attn_factor * (float)(1 + 0.1 * log(y->factor));
+}
+
+static void load_yarn(struct loader *l, struct yarn *y)
+{
+    load_int(l, "rope.scaling.original_context_length", 1, MAX_CTX,
+             &y->orig_ctx);
+    load_float(l, "rope.scaling.yarn_ext_factor", &y->ext_factor);
+    load_float(l, "rope.scaling.attn_factor", &y->attn_factor);
+    load_float(l, "rope.scaling.yarn_attn_factor", &y->attn_factor);
+    load_float(l, "rope.scaling.yarn_beta_fast", &y->beta_fast);
+    load_float(l, "rope.scaling.yarn_beta_slow", &y->beta_slow);
+}
+
+/* Llama 3.1's scaling comes as a divisor for each pair. */
+static void scale_by_tensor(struct loader *l, float *inv)
+{
+    int n = l->net->h.n_rot / 2;
+    const struct gguf_tensor *t;
+    float f;
+
+    l->layer = -1;
+    if (!load_has(l, "rope_freqs.weight"))
+        return;
+    t = find(l, "rope_freqs", ".weight", 1, n);
+    if (t && t->type != GGML_F32)
+        load_refuse(l, "tensor rope_freqs.weight must be F32");
+    for (int j = 0; !l->rc && j < n; j++) {
+        memcpy(&f, t->data + (size_t)j * sizeof f, sizeof f);
+        if (!(f > 0 && f <= 3e38f))
+            load_refuse(l,
+                        "rope_freqs.weight holds %g, expected a number "
+                        "above 0",
+                        (double)f);
+        inv[j] /= f;
+    }
+}
+
+void load_rope(struct loader *l, int i, float base, bool interleaved,
+               bool freqs)
+{
+    struct yarn y = { 1, 1, 1, 32, 1, l->net->h.n_ctx_train };
+    struct str type = STR("linear");
+    char full[KEY_ROOM];
+    float *inv = rope_table(l, i, base, interleaved);
+
+    load_float(l, "rope.scale_linear", &y.factor);
+    load_float(l, "rope.scaling.factor", &y.factor);
+    load_yarn(l, &y);
+    if (l->rc)
+        return;
+    l->rc = gguf_str(l->net->gguf, full_key(l, "rope.scaling.type", full),
+                     &type, l->e);
+    if (str_is(type, "linear"))
+        scale_linear(inv, l->net->h.n_rot / 2, y.factor);
+    else if (str_is(type, "yarn"))
+        scale_yarn(l, inv, &y, base, &l->net->rope[i].mscale);
+    else if (!str_is(type, "none"))
+        load_refuse(l, "%s is \"%.*s\", known are none, linear and yarn", full,
+                    STR_FMT(type));
+    if (!l->rc && freqs)
+        scale_by_tensor(l, inv);
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+static void check_all_used(struct loader *l)
+{
+    for (size_t i = 0; !l->rc && i < gguf_n_tensors(l->net->gguf); i++)
+        if (!l->used[i])
+            load_refuse(l,
+                        "tensor %.*s is not part of a %s model as it is "
+                        "known here",
+                        STR_FMT(gguf_tensor_at(l->net->gguf, i)->name),
+                        l->net->arch->name);
+}
+
+static enum err_code load(struct net *n, struct err *e)
+{
+    struct loader l = { .net = n, .layer = -1, .e = e };
+
+    l.used = mem_array(gguf_n_tensors(n->gguf), sizeof *l.used);
+    if (!l.used)
+        no_memory(&l);
+    else
+        n->arch->load(&l);
+    check_all_used(&l);
+    mem_free(l.used);
+    return l.rc;
+}
+
+enum err_code net_open(struct net **out, const struct gguf *g,
+                       const struct backend *ops, struct be *be, struct err *e)
+{
+    struct str name = { "", 0 };
+    struct net *n;
+    enum err_code rc = gguf_str(g, "general.architecture", &name, e);
+    const struct arch *arch = rc ? NULL : arch_find(name, e);
+
+    *out = NULL;
+    if (!arch)
+        return rc ? rc : ERR_FORMAT;
+    n = mem_zalloc(sizeof *n);
+    if (!n)
+        return err_set(e, ERR_NOMEM, "no memory for the network");
+    arena_init(&n->arena, 0);
+    n->arch = arch;
+    n->gguf = g;
+    n->ops = ops;
+    n->be = be;
+    rc = load(n, e);
+    if (rc) {
+        net_close(n);
+        return rc;
+    }
+    *out = n;
+    return ERR_OK;
+}
+
+void net_close(struct net *n)
+{
+    if (!n)
+        return;
+    for (struct held *h = n->held; h; h = h->next) {
+        if (h->mat)
+            n->ops->mat_close(n->be, h->mat);
+        n->ops->free(n->be, h->mem);
+    }
+    arena_free(&n->arena);
+    mem_free(n);
+}
+
+struct be_kv_params net_kv_params(const struct net *n, size_t n_blocks)
+{
+    return (struct be_kv_params){ n->h.n_layer, n->h.n_kv_head, n->h.k_dim,
+                                  n->h.v_dim, n_blocks };
+}

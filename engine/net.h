@@ -1,0 +1,125 @@
+/* A loaded network: hyper-parameters, weights on a backend, rope tables; and
+ * the loader that model families fill it with.
+ *
+ * The loader has a sticky failure: after the first one its functions do
+ * nothing, so a family's load is a plain list of what the file must hold, and
+ * is checked once.  A tensor that no family asked for is refused: computing
+ * without it would give wrong numbers silently. */
+#ifndef MK_NET_H
+#define MK_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/arch.h"
+#include "engine/backend.h"
+#include "engine/gguf.h"
+#include "harness/base/err.h"
+#include "harness/base/mem.h"
+
+/* What nearly all families have; read by load_hparams(). */
+struct hparams {
+    int n_layer, n_embd, n_ff, n_head, n_kv_head;
+    int k_dim, v_dim; /* of a head */
+    int n_rot;        /* rotated dims of a head */
+    int n_vocab;      /* rows of the embedding */
+    int n_ctx_train;
+    float eps;        /* of the norms */
+    float attn_scale;
+};
+
+struct norm {
+    enum be_norm_kind kind;
+    float *weight, *bias;
+};
+
+struct linear {
+    struct be_mat *mat;
+    float *bias; /* or NULL */
+};
+
+/* What a family does not have stays zero. */
+struct layer {
+    struct norm attn_norm, q_norm, k_norm, attn_post_norm;
+    struct norm ffn_norm, ffn_post_norm;
+    struct linear q, k, v, o;
+    struct linear gate, up, down;
+    const struct be_rope *rope;
+    int32_t window; /* > 0: positions that attention sees */
+};
+
+#define NET_ROPES 2
+
+struct net {
+    const struct arch *arch;
+    const struct gguf *gguf;
+    const struct backend *ops;
+    struct be *be;
+    struct hparams h;
+    struct layer *layers; /* [h.n_layer] */
+    struct be_mat *embd;
+    struct norm out_norm;
+    struct linear output;         /* embd's matrix when tied */
+    struct be_rope rope[NET_ROPES];
+    struct arena arena;           /* layers, host tables, what is listed below */
+    struct held *held;            /* matrices and device memory, for closing */
+    uint64_t weight_bytes;        /* beside the mapped file */
+    uint64_t decode_bytes, matmul_params; /* as in struct mk_model_info */
+};
+
+/* Finds the family, loads all weights.  *out is the caller's, freed by
+ * net_close(); the gguf and be must outlive it. */
+enum err_code net_open(struct net **out, const struct gguf *g,
+                       const struct backend *ops, struct be *be,
+                       struct err *e) MUST_CHECK;
+void net_close(struct net *n);
+struct be_kv_params net_kv_params(const struct net *n, size_t n_blocks);
+
+/* --- for families --------------------------------------------------------- */
+
+struct loader {
+    struct net *net;
+    int layer;  /* tensor names get "blk.N." in front; -1: none */
+    bool *used; /* [tensors of the file] */
+    struct err *e;
+    enum err_code rc;
+};
+
+/* Keys without the architecture's name in front ("rope.freq_base").  *out
+ * keeps its value when the key is missing; an array with one value a layer is
+ * fine for ints as long as all are equal. */
+void load_int(struct loader *l, const char *key, int min, int max, int *out);
+void load_int_must(struct loader *l, const char *key, int min, int max,
+                   int *out);
+/* Finite and above 0. */
+void load_float(struct loader *l, const char *key, float *out);
+/* Fails the load: the file is no such model as we can run. */
+void load_refuse(struct loader *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Reads n->h and allocates n->layers; eps is taken from the key of that name. */
+void load_hparams(struct loader *l, const char *eps_key);
+
+enum load_bias { BIAS_NONE, BIAS_MAY, BIAS_MUST };
+/* NAME.weight [rows][cols], NAME.bias [rows]. */
+void load_linear(struct loader *l, struct linear *out, const char *name,
+                 int rows, int cols, enum load_bias bias);
+/* NAME.weight [n], and NAME.bias [n] for layer norms. */
+void load_norm(struct loader *l, struct norm *out, const char *name,
+               enum be_norm_kind kind, int n);
+bool load_has(const struct loader *l, const char *name); /* "output.weight" */
+/* token_embd, output_norm (RMS), output: tied when the file has none. */
+void load_ends(struct loader *l);
+/* The weights of a layer of the pre-norm decoder: attn_norm, q, k, v, o, and
+ * ffn_norm, gate, up, down. */
+void load_decoder_layer(struct loader *l, enum load_bias qkv,
+                        enum load_bias o);
+
+/* Fills net->rope[i] from the keys rope.scaling.* for that base, and from
+ * rope_freqs.weight if `freqs`. */
+void load_rope(struct loader *l, int i, float base, bool interleaved,
+               bool freqs);
+/* The same without any scaling. */
+void load_rope_plain(struct loader *l, int i, float base, bool interleaved);
+
+#endif
