@@ -30,10 +30,11 @@
  *   Q2_K               acc = fmaf(d * dx, (float)(c0 * ... + c1 * ...), acc)
  *                      acc = fmaf(-dmin, dx * (float)(m0 s0 + m1 s1), acc)
  *
- * (quant_type's unpack gives just these numbers), so that a kernel has one
- * conversion and one product of scales a block, and the minimum costs one operation (dx * s does not depend on the row).  acc
- * starts at 0, the bias is added last.  Weights of F32, F16 and BF16 are
- * multiplied in float32 in both modes.
+ * so that a kernel has one conversion and one product of scales a block, and
+ * the minimum costs one operation (dx * s does not depend on the row); unpack
+ * of struct quant_type gives just these numbers.  acc starts at 0, the bias is
+ * added last.  Weights of F32, F16 and BF16 are multiplied in float32 in both
+ * modes.
  *
  * Matrices and device memory opened on one instance of a backend may be used
  * by another one that was opened with the same f32: contexts share the
