@@ -13,29 +13,49 @@
 #include "harness/base/mem.h"
 #include "harness/store/store.h"
 
-enum cell_kind { CELL_TEXT, CELL_INT, CELL_NUM, CELL_NONE };
+enum cell_kind { CELL_NONE, CELL_TEXT, CELL_INT, CELL_NUM };
 struct cell {
     enum cell_kind kind;
     const char *text;
     int64_t i;
     double num;
     int digits;      /* of CELL_NUM, when printed for people */
+    bool best;       /* the best of its column: marked */
 };
+/* People read "61.3 [55.1, 67.2]", programs want three numbers: a column may be
+ * for one of them only.  Machine formats: csv, json. */
+enum column_for { COLUMN_ALL, COLUMN_PEOPLE, COLUMN_MACHINE };
 struct column {
     const char *key;   /* name in CSV and JSON */
     const char *title; /* heading for people */
     bool right;        /* aligned right */
+    enum column_for audience;
 };
 struct table {
     const char *title;
-    struct column *cols;
+    const struct column *cols;
     size_t n_cols;
     struct cell *cells; /* [n_rows][n_cols] */
     size_t n_rows;
+    bool records;       /* people: a block of "title: value" for each row */
     const char **notes; /* lines below: versions, hashes, warnings */
-    size_t n_notes;
+    size_t n_notes, cap_notes;
     struct arena *arena;
 };
+
+/* A table with n_rows rows of empty cells, in the arena.  cols must live as
+ * long as it does. */
+enum err_code table_init(struct table *t, struct arena *a, const char *title,
+                         const struct column *cols, size_t n_cols,
+                         size_t n_rows, struct err *e) MUST_CHECK;
+struct cell *table_cell(const struct table *t, size_t row, size_t col);
+struct cell cell_text(const char *s); /* NULL: CELL_NONE */
+struct cell cell_int(int64_t v);
+struct cell cell_num(double v, int digits); /* NaN: CELL_NONE */
+/* Adds a line below; no memory makes the arena's sticky failure. */
+void table_note(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* ERR_NOMEM when the arena has failed since. */
+enum err_code table_check(const struct table *t, struct err *e) MUST_CHECK;
 
 struct report_params {
     struct store *store;
@@ -45,9 +65,12 @@ struct report_params {
     size_t n_suites;
     const char *const *args;    /* the kind's own: item ids of audit ... */
     size_t n_args;
+    const char *by;             /* columns of matrix; NULL: "ability" */
+    const char *verdict;        /* audit: only samples of this outcome */
     double alpha;               /* 0.05 */
     const char *plot;           /* file to write, .svg or .png; NULL: none */
-    bool english;               /* headings; default Chinese + English terms */
+    const char *keep;           /* folder for the plot's script and data */
+    bool english;               /* headings; default Chinese */
     struct arena *arena;
 };
 
@@ -64,16 +87,51 @@ REPORT_KINDS(REPORT_DECL)
 #undef REPORT_DECL
 extern const struct report_kind *const report_kinds[]; /* NULL at the end */
 
-struct report_format {
-    const char *name; /* "table" "md" "csv" "json" "html" */
-    const char *doc;
-    void (*print)(const struct table *tables, size_t n, struct buf *out);
+/* How a format prints for people. */
+struct report_style {
+    size_t width; /* cells of the terminal; 0: as wide as it gets */
+    bool colour;  /* escape sequences are welcome */
 };
-extern const struct report_format report_formats[]; /* name NULL at the end */
+struct report_format {
+    const char *name, *doc;
+    bool machine; /* prints the columns meant for programs */
+    bool notes;   /* has a place for the notes (CSV has none) */
+    void (*print)(const struct table *tables, size_t n,
+                  const struct report_style *style, struct buf *out);
+};
+#define REPORT_FORMATS(X) X(csv) X(html) X(json) X(md) X(table)
+#define FORMAT_DECL(name) extern const struct report_format format_##name;
+REPORT_FORMATS(FORMAT_DECL)
+#undef FORMAT_DECL
+extern const struct report_format *const report_formats[]; /* NULL at the end */
+
+/* Shared by the formats. */
+bool column_shown(const struct column *c, bool machine);
+/* The cell as people read it, without marks. */
+void cell_show(const struct cell *c, struct buf *out);
+/* Text from outside without what would act on a terminal or break a line:
+ * controls become \xNN; newlines too unless `lines`. */
+void show_text(struct str s, bool lines, struct buf *out);
+
+/* --- plots ----------------------------------------------------------------- */
+
+/* The scripts of report/plots, as text inside the program.  Each says at its
+ * head which variables and data it wants. */
+extern const char plot_bars_gp[], plot_radar_gp[];
+
+/* `name = 'value'` for a script; controls are left out. */
+void plot_set_str(struct buf *script, const char *name, const char *value);
+void plot_set_num(struct buf *script, const char *name, double value);
+/* A string as a field of tab-separated data. */
+void plot_field(struct buf *data, const char *value);
+/* .svg or .png: ERR_USAGE for any other ending.  For asking before work. */
+enum err_code plot_check_path(const char *path, struct err *e) MUST_CHECK;
 
 /* gnuplot as a process: writes data and script to a private folder, runs it,
- * and puts the picture at path.  A missing gnuplot is ERR_NOENV with the cure;
- * `keep` (may be NULL) is a folder that receives script and data. */
+ * and puts the picture at path.  The script finds the data in `data.tsv` and
+ * the terminal's name in `mokao_terminal`.  A missing gnuplot is ERR_NOENV with
+ * the cure; `keep` (may be NULL) is a folder that receives plot.gp and
+ * data.tsv, from which `gnuplot plot.gp` makes the picture again. */
 enum err_code plot_run(const char *script, const char *data, const char *path,
                        const char *keep, struct err *e) MUST_CHECK;
 

@@ -1,0 +1,149 @@
+/* The tables of report kinds and formats, and what reports share in making and
+ * formats in printing a struct table. */
+#include "report/report.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KIND_ROW(name) &report_##name,
+const struct report_kind *const report_kinds[] = { REPORT_KINDS(KIND_ROW)
+                                                       NULL };
+#undef KIND_ROW
+#define FORMAT_ROW(name) &format_##name,
+const struct report_format *const report_formats[] = { REPORT_FORMATS(
+    FORMAT_ROW) NULL };
+#undef FORMAT_ROW
+
+/* --- making --------------------------------------------------------------- */
+
+enum err_code table_init(struct table *t, struct arena *a, const char *title,
+                         const struct column *cols, size_t n_cols,
+                         size_t n_rows, struct err *e)
+{
+    size_t n;
+
+    *t = (struct table){ .title = title,
+                         .cols = cols,
+                         .n_cols = n_cols,
+                         .n_rows = n_rows,
+                         .arena = a };
+    if (__builtin_mul_overflow(n_rows, n_cols, &n))
+        return err_set(e, ERR_LIMIT, "a table of %zu rows", n_rows);
+    t->cells = arena_array(a, n, sizeof *t->cells);
+    return table_check(t, e);
+}
+
+struct cell *table_cell(const struct table *t, size_t row, size_t col)
+{
+    return t->cells + row * t->n_cols + col;
+}
+
+struct cell cell_text(const char *s)
+{
+    return (struct cell){ .kind = s ? CELL_TEXT : CELL_NONE, .text = s };
+}
+
+struct cell cell_int(int64_t v)
+{
+    return (struct cell){ .kind = CELL_INT, .i = v };
+}
+
+struct cell cell_num(double v, int digits)
+{
+    return (struct cell){ .kind = isnan(v) ? CELL_NONE : CELL_NUM,
+                          .num = v,
+                          .digits = digits };
+}
+
+static bool grow_notes(struct table *t)
+{
+    size_t cap = t->cap_notes ? 2 * t->cap_notes : 8;
+    const char **notes;
+
+    if (t->n_notes < t->cap_notes)
+        return true;
+    notes = arena_array(t->arena, cap, sizeof *notes);
+    if (!notes)
+        return false;
+    if (t->n_notes)
+        memcpy(notes, t->notes, t->n_notes * sizeof *notes);
+    t->notes = notes;
+    t->cap_notes = cap;
+    return true;
+}
+
+void table_note(struct table *t, const char *fmt, ...)
+{
+    va_list ap, again;
+    int n;
+    char *line;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    line = n < 0 ? NULL : arena_alloc(t->arena, (size_t)n + 1);
+    if (line)
+        vsnprintf(line, (size_t)n + 1, fmt, again);
+    va_end(again);
+    if (line && grow_notes(t))
+        t->notes[t->n_notes++] = line;
+}
+
+enum err_code table_check(const struct table *t, struct err *e)
+{
+    if (t->arena->failed)
+        return err_set(e, ERR_NOMEM, "no memory for the report");
+    return ERR_OK;
+}
+
+/* --- printing ------------------------------------------------------------- */
+
+bool column_shown(const struct column *c, bool machine)
+{
+    return c->audience == COLUMN_ALL ||
+           (c->audience == COLUMN_MACHINE) == machine;
+}
+
+void cell_show(const struct cell *c, struct buf *out)
+{
+    switch (c->kind) {
+    case CELL_NONE:
+        break;
+    case CELL_TEXT:
+        buf_str(out, c->text);
+        break;
+    case CELL_INT:
+        buf_printf(out, "%lld", (long long)c->i);
+        break;
+    case CELL_NUM:
+        buf_printf(out, "%.*f", c->digits, c->num);
+        break;
+    }
+}
+
+/* C0, DEL and C1 controls.  C1 as UTF-8 is two bytes: C2 80 ... C2 9F. */
+static bool is_control(int32_t rune)
+{
+    return (rune >= 0 && rune < 0x20) || (rune >= 0x7f && rune < 0xa0);
+}
+
+void show_text(struct str s, bool lines, struct buf *out)
+{
+    size_t len;
+
+    for (size_t i = 0; i < s.n; i += len) {
+        int32_t rune = text_rune(s, i, &len);
+        if (lines && (rune == '\n' || rune == '\t'))
+            buf_char(out, (char)rune);
+        else if (rune == '\n')
+            buf_char(out, ' ');
+        else if (rune < 0 || is_control(rune))
+            buf_printf(out, "\\x%02x",
+                       rune < 0 ? (unsigned char)s.p[i] : (unsigned)rune);
+        else
+            buf_add(out, s.p + i, len);
+    }
+}
