@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/base/json.h"
+
 #define KIND_ROW(name) &report_##name,
 const struct report_kind *const report_kinds[] = { REPORT_KINDS(KIND_ROW)
                                                        NULL };
@@ -97,6 +99,49 @@ enum err_code table_check(const struct table *t, struct err *e)
     if (t->arena->failed)
         return err_set(e, ERR_NOMEM, "no memory for the report");
     return ERR_OK;
+}
+
+/* --- words and lists ------------------------------------------------------ */
+
+const char *report_word(const struct report_params *p, const char *zh,
+                        const char *en)
+{
+    return p->english ? en : zh;
+}
+
+const struct column *report_columns(const struct report_params *p,
+                                    const struct column_words *w, size_t n)
+{
+    struct column *cols = arena_array(p->arena, n, sizeof *cols);
+
+    for (size_t i = 0; cols && i < n; i++)
+        cols[i] = (struct column){ .key = w[i].key,
+                                   .title = report_word(p, w[i].zh, w[i].en),
+                                   .right = w[i].right,
+                                   .audience = w[i].audience };
+    return cols;
+}
+
+const char *report_json_list(struct arena *a, const char *const *v, size_t n)
+{
+    struct buf b;
+    struct jw w;
+    const char *list = NULL;
+
+    if (!n)
+        return NULL;
+    buf_init(&b, 1 << 20);
+    jw_init(&w, &b, false);
+    jw_array(&w, NULL);
+    for (size_t i = 0; i < n; i++)
+        jw_str(&w, NULL, v[i]);
+    jw_end(&w);
+    if (b.failed)
+        a->failed = true;
+    else
+        list = arena_strdup(a, b.p);
+    buf_free(&b);
+    return list;
 }
 
 /* --- printing ------------------------------------------------------------- */

@@ -74,6 +74,25 @@ struct report_params {
     struct arena *arena;
 };
 
+/* For report kinds: the word in the report's language, columns, lists. */
+const char *report_word(const struct report_params *p, const char *zh,
+                        const char *en);
+/* table_note() in the report's language; both formats take the same values. */
+#define REPORT_NOTE(p, t, zh, en, ...)                                         \
+    ((p)->english ? table_note(t, en, __VA_ARGS__)                             \
+                  : table_note(t, zh, __VA_ARGS__))
+struct column_words {
+    const char *key, *zh, *en;
+    bool right;
+    enum column_for audience;
+};
+/* In the arena; NULL when there is no memory. */
+const struct column *report_columns(const struct report_params *p,
+                                    const struct column_words *w, size_t n);
+/* JSON array of the strings, NULL when there are none: how a list is bound to
+ * a query.  In the arena. */
+const char *report_json_list(struct arena *a, const char *const *v, size_t n);
+
 struct report_kind {
     const char *name, *doc;
     enum err_code (*make)(const struct report_params *p, struct table **tables,

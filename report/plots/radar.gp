@@ -1,10 +1,12 @@
 # Radar: an axis an ability, from the right counter-clockwise, rings at 20 ...
 # 100, one closed polygon a model.
-# Variables: mokao_terminal, radar_title, radar_subtitle, radar_n (models).
+# Variables: mokao_terminal, radar_title, radar_subtitle, radar_n (models),
+#   radar_name_width (cells of the longest name).
 # data.tsv, blocks parted by two empty lines: first the axes (x, y of the unit
 # vector, ability; the first one again at the end), then a block a model: its
 # name in a line of its own, then x, y of each corner; the first one again.
-set terminal @mokao_terminal size 1080, 760 \
+radar_width = 830 + 9.0 * radar_name_width
+set terminal @mokao_terminal size radar_width, 760 \
     font 'Noto Sans CJK SC,12' noenhanced background rgb 'white'
 set output mokao_output
 set encoding utf8
@@ -12,17 +14,17 @@ set datafile separator "\t"
 
 set title radar_title . "\n" . radar_subtitle font ',14' offset 0, 0.5
 set size ratio -1
-set lmargin at screen 0.12
-set rmargin at screen 0.66
-set tmargin at screen 0.82
+set lmargin at screen 120 / radar_width
+set rmargin at screen 700 / radar_width
+set tmargin at screen 0.83
 set bmargin at screen 0.08
 unset border
 unset tics
 set xrange [-103 : 103]
 set yrange [-103 : 103]
-set key at screen 0.79, screen 0.5 left center vertical Left reverse \
+set key at screen 790 / radar_width, screen 0.5 left center vertical Left reverse \
     samplen 2 spacing 1.4 textcolor rgb '#333333'
-set style fill transparent solid 0.07 noborder
+set style fill transparent solid 0.05 noborder
 set linetype 1 lc rgb '#5586F0' pt 7
 set linetype 2 lc rgb '#FF8C00' pt 5
 set linetype 3 lc rgb '#2CA02C' pt 9
