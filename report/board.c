@@ -154,12 +154,13 @@ static enum err_code add_group(void *user, const struct store_row *r,
 }
 
 /* Items that any chosen model was asked, with their group's number. */
-#define ASKED_ITEMS                                                            \
-    "FROM suite_item AS si JOIN suite AS su ON su.pk = si.suite AND "          \
-    "su.current JOIN item AS i ON i.pk = si.item AND i.n_judged > 0 "          \
-    "WHERE " CHOSEN_SUITE " AND EXISTS (SELECT 1 FROM model AS m "             \
-    "CROSS JOIN sample AS s ON s.model = m.pk AND s.item = si.item "           \
-    "WHERE " CHOSEN_MODEL ")"
+#define ASKED_ITEMS                                                                   \
+    "FROM suite_item AS si JOIN suite AS su ON su.pk = si.suite AND "                 \
+    "su.current JOIN item AS i ON i.pk = si.item AND i.n_judged > 0 "                 \
+    "WHERE " CHOSEN_SUITE(                                                            \
+        "si.subset") " AND EXISTS (SELECT 1 FROM model AS m "                         \
+                     "CROSS JOIN sample AS s ON s.model = m.pk AND s.item = si.item " \
+                     "WHERE " CHOSEN_MODEL ")"
 
 static enum err_code load_items(struct load *l, const struct by *by,
                                 struct err *e)
@@ -436,6 +437,20 @@ static void note_warnings(const struct board *b, const struct report_params *p,
     }
 }
 
+/* "gguf:90fb2f8a81e5…:q8": enough to tell files apart, and how it was run. */
+static void note_model(const struct board_model *m,
+                       const struct report_params *p, struct table *t)
+{
+    const char *colon = strrchr(m->fingerprint, ':');
+    const char *end = colon && strlen(colon) < 8 ? colon : "";
+
+    if (strlen(m->fingerprint) > 40)
+        REPORT_NOTE(p, t, "模型 %s: %.17s…%s", "model %s: %.17s…%s", m->id,
+                    m->fingerprint, end);
+    else
+        REPORT_NOTE(p, t, "模型 %s: %s", "model %s: %s", m->id, m->fingerprint);
+}
+
 enum err_code board_notes(const struct board *b, const struct report_params *p,
                           struct table *t, struct err *e)
 {
@@ -449,8 +464,7 @@ enum err_code board_notes(const struct board *b, const struct report_params *p,
                     s->items, s->digest);
     }
     for (size_t m = 0; m < b->n_models; m++)
-        REPORT_NOTE(p, t, "模型 %s: %.40s", "model %s: %.40s", b->models[m].id,
-                    b->models[m].fingerprint);
+        note_model(&b->models[m], p, t);
     rc = note_matchers(p, t, e);
     table_note(t, "mokao " MK_VERSION);
     return rc ? rc : table_check(t, e);

@@ -89,13 +89,13 @@ enum err_code board_notes(const struct board *b, const struct report_params *p,
 enum err_code report_check_models(const struct report_params *p,
                                   struct err *e) MUST_CHECK;
 
-/* Conditions of a query over model m, suite su and suite_item si: whether they
- * are among the models and suites chosen (bound as JSON lists or NULL). */
+/* Conditions of a query over model m and suite su: whether they are among the
+ * models and suites chosen (?1, ?2 bound as JSON lists or NULL). */
 #define CHOSEN_MODEL                                                           \
     "(?1 IS NULL OR m.id IN (SELECT value FROM json_each(?1))"                 \
     " OR m.name IN (SELECT value FROM json_each(?1)))"
-#define CHOSEN_SUITE                                                           \
+#define CHOSEN_SUITE(subset)                                                   \
     "(?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(?2) AS j"                  \
-    " WHERE su.id GLOB j.value OR su.id || '/' || si.subset GLOB j.value))"
+    " WHERE su.id GLOB j.value OR su.id || '/' || " subset " GLOB j.value))"
 
 #endif

@@ -219,6 +219,11 @@ bool cli_stderr_is_terminal(void)
     return isatty(STDERR_FILENO);
 }
 
+bool cli_stdout_is_terminal(void)
+{
+    return isatty(STDOUT_FILENO);
+}
+
 /* --- for people ----------------------------------------------------------- */
 
 void cli_human_bytes(double bytes, char *out, size_t n)

@@ -20,6 +20,7 @@ struct cmd {
 /* clang-format off: one row a line, sorted */
 #define COMMANDS(X) \
     X(help) \
+    X(report) \
     X(run)
 /* clang-format on */
 #define COMMAND_DECL(name) extern const struct cmd cmd_##name;
@@ -65,6 +66,7 @@ enum err_code cli_print(const struct buf *b, struct err *e) MUST_CHECK;
  * second to stop at once. */
 const volatile sig_atomic_t *cli_catch_signals(void);
 bool cli_stderr_is_terminal(void);
+bool cli_stdout_is_terminal(void);
 /* "1.2 GB", "3 min 05 s" for people. */
 void cli_human_bytes(double bytes, char *out, size_t n);
 void cli_human_time(int64_t ms, char *out, size_t n);

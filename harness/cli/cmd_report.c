@@ -1,0 +1,216 @@
+/* mokao report KIND: tables and plots from the database alone. */
+#include <string.h>
+
+#include "harness/cli/cli_table.h"
+#include "harness/cli/cmd.h"
+
+enum option_key {
+    OPT_DB = 0x100,
+    OPT_ITEM,
+    OPT_BY,
+    OPT_VERDICT,
+    OPT_PLOT,
+    OPT_KEEP,
+    OPT_ALPHA,
+    OPT_LANG,
+    OPT_JSON
+};
+
+struct options {
+    const struct report_kind *kind;
+    const struct report_format *format;
+    struct cli_list models, suites, items;
+    const char *db;
+    struct report_params params;
+};
+
+static const struct argp_option rows[] = {
+    { "model", 'm', "MODEL", 0, "only this model (id or name); repeatable", 0 },
+    { "suite", 's', "SUITE", 0,
+      "only this suite: id, suite/subset, globs; repeatable", 0 },
+    { "item", OPT_ITEM, "ID", 0, "audit: only this item; repeatable", 0 },
+    { "verdict", OPT_VERDICT, "NAME", 0,
+      "audit: only correct, wrong, unparsable, refused, failed, cut-off, "
+      "near-tie or unscored ones",
+      0 },
+    { "by", OPT_BY, "WHAT", 0,
+      "matrix: columns are ability, group, suite, subset or difficulty", 0 },
+    { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 0 },
+    { "format", 'f', "FORMAT", 0, "table, md, csv, json or html", 0 },
+    { "json", OPT_JSON, NULL, 0, "the same as --format json", 0 },
+    { "plot", OPT_PLOT, "FILE", 0,
+      "also draw it: rank bars, matrix radar; .svg or .png", 0 },
+    { "plot-data", OPT_KEEP, "DIR", 0,
+      "keep the plot's gnuplot script and data there", 0 },
+    { "alpha", OPT_ALPHA, "A", 0, "significance level (0.05)", 0 },
+    { "lang", OPT_LANG, "zh|en", 0, "language of headings and notes (zh)", 0 },
+    { 0 },
+};
+
+static error_t parse_kind(struct argp_state *st, char *arg, struct options *o)
+{
+    if (o->kind)
+        return cli_list_add(&o->items, arg); /* report audit ITEM... */
+    for (size_t i = 0; report_kinds[i]; i++)
+        if (!strcmp(report_kinds[i]->name, arg))
+            o->kind = report_kinds[i];
+    if (o->kind)
+        return 0;
+    argp_error(st, "no report \"%s\": see the list in --help", arg);
+    return EINVAL;
+}
+
+static error_t parse_lang(struct argp_state *st, const char *arg, bool *english)
+{
+    *english = !strcmp(arg, "en");
+    if (*english || !strcmp(arg, "zh"))
+        return 0;
+    argp_error(st, "--lang: expected zh or en, got \"%s\"", arg);
+    return EINVAL;
+}
+
+static error_t parse_end(struct argp_state *st, const struct options *o)
+{
+    struct err e;
+
+    if (!o->kind)
+        argp_error(st, "which report? See the list in --help");
+    else if (o->items.n && o->kind != &report_audit)
+        argp_error(st, "%s takes no items (\"%s\")", o->kind->name,
+                   o->items.v[0]);
+    else if (o->params.plot && !o->kind->plot)
+        argp_error(st, "%s has no plot", o->kind->name);
+    else if (o->params.plot && plot_check_path(o->params.plot, &e))
+        argp_error(st, "%s", e.msg);
+    else
+        return 0;
+    return EINVAL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *st)
+{
+    struct options *o = st->input;
+
+    switch (key) {
+    case 'm':
+        return cli_list_add(&o->models, arg);
+    case 's':
+        return cli_list_add(&o->suites, arg);
+    case OPT_ITEM:
+        return cli_list_add(&o->items, arg);
+    case OPT_VERDICT:
+        o->params.verdict = arg;
+        return 0;
+    case OPT_BY:
+        o->params.by = arg;
+        return 0;
+    case OPT_DB:
+        o->db = arg;
+        return 0;
+    case 'f':
+        return cli_arg_format(st, arg, &o->format);
+    case OPT_JSON:
+        o->format = &format_json;
+        return 0;
+    case OPT_PLOT:
+        o->params.plot = arg;
+        return 0;
+    case OPT_KEEP:
+        o->params.keep = arg;
+        return 0;
+    case OPT_ALPHA:
+        return cli_arg_num(st, "--alpha", arg, 1e-6, 0.5, &o->params.alpha);
+    case OPT_LANG:
+        return parse_lang(st, arg, &o->params.english);
+    case ARGP_KEY_ARG:
+        return parse_kind(st, arg, o);
+    case ARGP_KEY_END:
+        return parse_end(st, o);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The kinds are listed from their table. */
+static char *list_kinds(int key, const char *text, void *input)
+{
+    struct buf b;
+    char *out;
+
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)(uintptr_t)text;
+    buf_init(&b, 1 << 16);
+    buf_str(&b, "KIND is one of:\n");
+    for (size_t i = 0; report_kinds[i]; i++)
+        buf_printf(&b, "  %-10s %s\n", report_kinds[i]->name,
+                   report_kinds[i]->doc);
+    out = strdup(b.p); /* argp frees it with free() */
+    buf_free(&b);
+    return out;
+}
+
+static const struct argp argp = {
+    .options = rows,
+    .parser = parse,
+    .args_doc = "KIND [ITEM...]",
+    .doc = "Makes a report from the results database alone; nothing is run or "
+           "scored.\v",
+    .help_filter = list_kinds,
+};
+
+static enum err_code make(struct options *o, struct err *e)
+{
+    struct report_params *p = &o->params;
+    struct table *tables;
+    size_t n;
+    enum err_code rc;
+
+    p->models = o->models.v;
+    p->n_models = o->models.n;
+    p->suites = o->suites.v;
+    p->n_suites = o->suites.n;
+    p->args = o->items.v;
+    p->n_args = o->items.n;
+    rc = o->kind->make(p, &tables, &n, e);
+    if (!rc)
+        rc = cli_print_tables(tables, n, o->format, e);
+    if (!rc && p->plot)
+        rc = o->kind->plot(p, e);
+    return rc;
+}
+
+static int run(int argc, char **argv)
+{
+    struct arena arena;
+    struct options o = { .db = DEFAULT_DB,
+                         .format = &format_table,
+                         .params = { .alpha = 0.05, .arena = &arena } };
+    struct err e;
+    int rc;
+
+    arena_init(&arena, 0);
+    rc = cli_parse(&argp, argc, argv, &o);
+    if (rc) {
+        rc--;
+        goto done;
+    }
+    rc = store_open(&o.params.store, o.db, true, &e);
+    if (!rc)
+        rc = make(&o, &e);
+    if (rc)
+        rc = cli_fail(&e);
+    store_close(o.params.store);
+done:
+    cli_list_free(&o.items);
+    cli_list_free(&o.suites);
+    cli_list_free(&o.models);
+    arena_free(&arena);
+    return rc;
+}
+
+const struct cmd cmd_report = {
+    .name = "report",
+    .doc = "rankings, matrices, audits: tables and plots",
+    .run = run,
+};
