@@ -19,9 +19,13 @@ struct cmd {
 };
 /* clang-format off: one row a line, sorted */
 #define COMMANDS(X) \
+    X(bench) \
+    X(generate) \
     X(help) \
+    X(model) \
     X(report) \
-    X(run)
+    X(run) \
+    X(tokenize)
 /* clang-format on */
 #define COMMAND_DECL(name) extern const struct cmd cmd_##name;
 COMMANDS(COMMAND_DECL)
