@@ -1,0 +1,663 @@
+/* The vocabulary: tables of tokens, the search for special tokens, and the
+ * frame around the kinds of tokenizers.
+ *
+ * The spellings are copied into one block with a NUL after each: an offset of
+ * four bytes a token is smaller than a borrowed pointer and length, and the
+ * block is warm while the file's pages are not.  Scores stay in the file.
+ * Spellings are found by open addressing on their hash; of two tokens with the
+ * same spelling the later one is found, as in the reference.
+ *
+ * Special tokens are cut out longest first over the whole text, not leftmost
+ * first: for each length that occurs, one pass over the text looks up those
+ * positions whose byte begins a token of that length.  A hit counts when its
+ * bytes are still free; since nothing shorter was cut before, looking at its
+ * first and last byte is enough. */
+#include "engine/vocab.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/chat.h"
+#include "engine/engine.h"
+#include "engine/vocab_kind.h"
+#include "harness/base/mem.h"
+
+static const struct vocab_kind *const kinds[] = {
+#define VOCAB_KIND_ROW(name) &vocab_##name,
+    VOCAB_KINDS(VOCAB_KIND_ROW)
+#undef VOCAB_KIND_ROW
+};
+#define N_KINDS (sizeof kinds / sizeof *kinds)
+
+static enum err_code no_memory(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "tokenizer: out of memory");
+}
+
+/* --- rows of ids ---------------------------------------------------------- */
+
+void ids_free(struct ids *s)
+{
+    mem_free(s->p);
+    *s = (struct ids){ 0 };
+}
+
+void ids_add(struct ids *s, int32_t id)
+{
+    if (s->failed || !mem_grow(&s->p, &s->cap, s->n + 1, sizeof *s->p)) {
+        s->failed = true;
+        return;
+    }
+    s->p[s->n++] = id;
+}
+
+/* --- reading the file's keys ---------------------------------------------- */
+
+static enum err_code copy_texts(struct vocab *v, const struct gguf_meta *m,
+                                struct err *e)
+{
+    size_t n = (size_t)m->count, total = 0, at = 0;
+
+    for (size_t i = 0; i < n; i++)
+        total += gguf_next_str(m, &at).n + 1;
+    if (total > UINT32_MAX)
+        return err_set(e, ERR_LIMIT,
+                       "tokenizer.ggml.tokens: %zu bytes, expected at most "
+                       "4 GiB",
+                       total);
+    v->start = mem_array(n + 1, sizeof *v->start);
+    v->text = mem_alloc(total);
+    if (!v->start || !v->text)
+        return no_memory(e);
+    total = at = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct str s = gguf_next_str(m, &at);
+
+        v->start[i] = (uint32_t)total;
+        memcpy(v->text + total, s.p, s.n);
+        total += s.n;
+        v->text[total++] = '\0';
+        if (s.n > v->longest)
+            v->longest = (uint32_t)s.n;
+    }
+    v->start[n] = (uint32_t)total;
+    return ERR_OK;
+}
+
+/* -1 of an empty slot. */
+static int32_t slot_id(uint64_t slot)
+{
+    return (int32_t)(uint32_t)slot - 1;
+}
+
+/* The slot of the spelling s with hash h, or the empty one where it belongs.
+ * The upper half of the mixed hash says where to look, the lower is kept. */
+static uint64_t *slot_of(const struct vocab *v, uint64_t h, struct str s)
+{
+    uint64_t mixed = h * 0x9e3779b97f4a7c15u;
+
+    for (uint64_t i = mixed >> 32;; i++) {
+        uint64_t *slot = &v->slot[i & v->mask];
+
+        if (!*slot || ((uint32_t)(*slot >> 32) == (uint32_t)mixed &&
+                       str_eq(vocab_text(v, slot_id(*slot)), s)))
+            return slot;
+    }
+}
+
+int32_t vocab_lookup(const struct vocab *v, uint64_t h, struct str s)
+{
+    return slot_id(*slot_of(v, h, s));
+}
+
+static void insert(struct vocab *v, int32_t id)
+{
+    struct str s = vocab_text(v, id);
+    uint64_t h = vocab_hash(VOCAB_HASH, s);
+
+    *slot_of(v, h, s) = h * 0x9e3779b97f4a7c15u << 32 | (uint32_t)(id + 1);
+}
+
+static enum err_code index_texts(struct vocab *v, struct err *e)
+{
+    uint64_t size = 16;
+
+    while (size < 2 * (uint64_t)v->info.n_tokens)
+        size *= 2;
+    v->slot = mem_array(size, sizeof *v->slot);
+    if (!v->slot)
+        return no_memory(e);
+    v->mask = size - 1;
+    for (int32_t id = 0; id < v->info.n_tokens; id++)
+        insert(v, id);
+    return ERR_OK;
+}
+
+static enum err_code read_tokens(struct vocab *v, const struct gguf *g,
+                                 struct err *e)
+{
+    const struct gguf_meta *m;
+    enum err_code rc = gguf_array(g, "tokenizer.ggml.tokens", GGUF_STR, &m, e);
+
+    if (rc)
+        return rc;
+    if (!m || m->count == 0 || m->count > INT32_MAX / 2)
+        return err_set(e, ERR_FORMAT,
+                       "tokenizer.ggml.tokens: %s, expected an array of "
+                       "strings",
+                       !m ? "missing" : "empty or too long");
+    v->info.n_tokens = (int32_t)m->count;
+    rc = copy_texts(v, m, e);
+    return rc ? rc : index_texts(v, e);
+}
+
+/* An array with one entry a token; *m is NULL when the key is missing. */
+static enum err_code token_array(const struct vocab *v, const struct gguf *g,
+                                 const char *key, enum gguf_type elem,
+                                 const struct gguf_meta **m, struct err *e)
+{
+    enum err_code rc = gguf_array(g, key, elem, m, e);
+
+    if (!rc && *m && (*m)->count != (uint64_t)v->info.n_tokens)
+        return err_set(e, ERR_FORMAT, "%s: %llu entries for %d tokens", key,
+                       (unsigned long long)(*m)->count, v->info.n_tokens);
+    return rc;
+}
+
+static enum err_code read_types(struct vocab *v, const struct gguf *g,
+                                struct err *e)
+{
+    const char *key = "tokenizer.ggml.token_type";
+    const struct gguf_meta *m = gguf_meta(g, key);
+    bool is_u32 = m && m->type == GGUF_ARR && m->elem == GGUF_U32;
+    enum err_code rc =
+        token_array(v, g, key, is_u32 ? GGUF_U32 : GGUF_I32, &m, e);
+
+    if (rc)
+        return rc;
+    v->type = mem_alloc((size_t)v->info.n_tokens);
+    if (!v->type)
+        return no_memory(e);
+    for (int32_t i = 0; i < v->info.n_tokens; i++) {
+        int32_t t = m ? gguf_i32_at(m, (uint64_t)i) : TOKEN_NORMAL;
+
+        if (t < 0 || t >= TOKEN_N_TYPES)
+            return err_set(e, ERR_FORMAT, "%s[%d]: expected 1 to 6, got %d",
+                           key, i, t);
+        v->type[i] = (unsigned char)t;
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_scores(struct vocab *v, const struct gguf *g,
+                                 struct err *e)
+{
+    const char *key = "tokenizer.ggml.scores";
+    enum err_code rc = token_array(v, g, key, GGUF_F32, &v->scores, e);
+
+    if (!rc && !v->scores && v->kind->scores)
+        return err_set(e, ERR_FORMAT,
+                       "%s: missing, needed by tokenizer.ggml.model \"%s\"",
+                       key, v->kind->name);
+    return rc;
+}
+
+/* A token id, or the default where the file names none (and has it). */
+static enum err_code read_id(const struct vocab *v, const struct gguf *g,
+                             const char *key, int32_t dflt, int32_t *id,
+                             struct err *e)
+{
+    int64_t x = dflt < v->info.n_tokens ? dflt : -1;
+    enum err_code rc = gguf_int(g, key, 0, v->info.n_tokens - 1, &x, e);
+
+    *id = (int32_t)x;
+    return rc;
+}
+
+static void mark_stop(struct vocab *v, int32_t id)
+{
+    if (id >= 0)
+        v->type[id] |= TOKEN_STOP;
+}
+
+/* Stop tokens: those the keys name, and those of the usual names.  Files give
+ * some of the latter another type than control: the reference takes the name's
+ * word for it, and so must who wants the same ids. */
+static enum err_code read_stops(struct vocab *v, const struct gguf *g,
+                                struct err *e)
+{
+    static const char *const names[] = {
+        "<|im_end|>",    "<|eot_id|>",
+        "<|end|>",       "<end_of_turn>",
+        "<|endoftext|>", "<|end_of_text|>",
+        "<|eom_id|>",    "<｜end▁of▁sentence｜>",
+        "</s>",          "<eos>",
+        "<EOT>",         "<|EOT|>"
+    };
+    static const char *const keys[] = { "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id" };
+
+    mark_stop(v, v->info.eos);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        int32_t id = -1;
+        enum err_code rc = read_id(v, g, keys[i], -1, &id, e);
+
+        if (rc)
+            return rc;
+        mark_stop(v, id);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int32_t id = vocab_find(v, str_of(names[i]));
+
+        if (id >= 0)
+            v->type[id] = TOKEN_CONTROL;
+        mark_stop(v, id);
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_rules(struct vocab *v, const struct gguf *g,
+                                struct err *e)
+{
+    const struct vocab_kind *k = v->kind;
+    struct vocab_info *f = &v->info;
+    enum err_code rc;
+
+    v->add_space_prefix = k->add_space_prefix;
+    rc = read_id(v, g, "tokenizer.ggml.bos_token_id", k->bos, &f->bos, e);
+    if (!rc)
+        rc = read_id(v, g, "tokenizer.ggml.eos_token_id", k->eos, &f->eos, e);
+    if (!rc)
+        rc = read_id(v, g, "tokenizer.ggml.unknown_token_id", k->unk, &v->unk,
+                     e);
+    if (!rc)
+        rc = gguf_bool(g, "tokenizer.ggml.add_bos_token", &f->add_bos, e);
+    if (!rc)
+        rc = gguf_bool(g, "tokenizer.ggml.add_eos_token", &f->add_eos, e);
+    if (!rc)
+        rc = gguf_bool(g, "tokenizer.ggml.add_space_prefix",
+                       &v->add_space_prefix, e);
+    return rc ? rc : read_stops(v, g, e);
+}
+
+/* --- special tokens ------------------------------------------------------- */
+
+static bool is_special(const struct vocab *v, int32_t id, bool control)
+{
+    enum token_type t = vocab_type(v, id);
+
+    return t == TOKEN_USER ||
+           (control && (t == TOKEN_CONTROL || t == TOKEN_UNKNOWN));
+}
+
+static int by_len_desc(const void *a, const void *b)
+{
+    uint32_t x = ((const struct special_len *)a)->len;
+    uint32_t y = ((const struct special_len *)b)->len;
+
+    return (x < y) - (x > y);
+}
+
+static enum err_code index_specials(struct vocab *v, struct err *e)
+{
+    size_t cap = 0, k;
+
+    for (int32_t id = 0; id < v->info.n_tokens; id++) {
+        struct str s = vocab_text(v, id);
+        unsigned char c = (unsigned char)s.p[0];
+
+        if (!is_special(v, id, true) || s.n == 0)
+            continue;
+        for (k = 0; k < v->n_special && v->special[k].len != s.n; k++)
+            continue;
+        if (!mem_grow(&v->special, &cap, k + 1, sizeof *v->special))
+            return no_memory(e);
+        if (k == v->n_special)
+            v->special[v->n_special++] =
+                (struct special_len){ .len = (uint32_t)s.n };
+        v->special[k].user |= vocab_type(v, id) == TOKEN_USER;
+        v->special[k].first[c / 8] |= (unsigned char)(1 << c % 8);
+    }
+    if (v->n_special > 0)
+        qsort(v->special, v->n_special, sizeof *v->special, by_len_desc);
+    return ERR_OK;
+}
+
+struct hit {
+    size_t at;
+    int32_t id;
+};
+
+/* The search for special tokens in one text. */
+struct search {
+    const struct vocab *v;
+    struct str text;
+    bool control;
+    unsigned char *mark; /* [text.n] MARK_ bits of each byte */
+    struct hit *hit;     /* taken so far */
+    size_t n, cap;
+    struct hit *cand; /* those of the length at hand */
+    size_t n_cand, cap_cand;
+};
+enum { MARK_TAKEN = 1, MARK_CONTENT = 2 };
+
+static bool has_content(const struct search *s, size_t at, size_t len)
+{
+    for (size_t i = at; i < at + len; i++)
+        if (s->mark[i] & MARK_CONTENT)
+            return true;
+    return false;
+}
+
+static bool find_len(struct search *s, const struct special_len *k)
+{
+    s->n_cand = 0;
+    for (size_t at = 0; at + k->len <= s->text.n; at++) {
+        unsigned char c = (unsigned char)s->text.p[at];
+        struct str t = { s->text.p + at, k->len };
+        int32_t id;
+
+        if (!(k->first[c / 8] >> c % 8 & 1) ||
+            ((s->mark[at] | s->mark[at + k->len - 1]) & MARK_TAKEN))
+            continue;
+        id = vocab_find(s->v, t);
+        if (id < 0 || !is_special(s->v, id, s->control) ||
+            (vocab_type(s->v, id) != TOKEN_USER && has_content(s, at, k->len)))
+            continue;
+        if (!mem_grow(&s->cand, &s->cap_cand, s->n_cand + 1, sizeof *s->cand))
+            return false;
+        s->cand[s->n_cand++] = (struct hit){ at, id };
+    }
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static int by_at(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static bool take(struct search *s, size_t len)
+{
+    if (s->n_cand > 1)
+        qsort(s->cand, s->n_cand, sizeof *s->cand, by_id);
+    for (size_t i = 0; i < s->n_cand; i++) {
+        size_t at = s->cand[i].at;
+
+        if ((s->mark[at] | s->mark[at + len - 1]) & MARK_TAKEN)
+            continue;
+        if (!mem_grow(&s->hit, &s->cap, s->n + 1, sizeof *s->hit))
+            return false;
+        s->hit[s->n++] = s->cand[i];
+        for (size_t j = at; j < at + len; j++)
+            s->mark[j] |= MARK_TAKEN;
+    }
+    return true;
+}
+
+static enum err_code find_specials(struct search *s,
+                                   const struct vocab_span *content,
+                                   size_t n_content, struct err *e)
+{
+    const struct vocab *v = s->v;
+
+    s->mark = mem_zalloc(s->text.n + 1);
+    if (!s->mark)
+        return no_memory(e);
+    for (size_t i = 0; i < n_content; i++)
+        memset(s->mark + content[i].from, MARK_CONTENT,
+               content[i].to - content[i].from);
+    for (size_t i = 0; i < v->n_special; i++)
+        if ((s->control || v->special[i].user) &&
+            (!find_len(s, &v->special[i]) || !take(s, v->special[i].len)))
+            return no_memory(e);
+    if (s->n > 1)
+        qsort(s->hit, s->n, sizeof *s->hit, by_at);
+    return ERR_OK;
+}
+
+/* --- to ids --------------------------------------------------------------- */
+
+static enum err_code encode_between(struct encoder *x, struct search *s,
+                                    struct err *e)
+{
+    size_t at = 0;
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i <= s->n && !rc; i++) {
+        size_t to = i < s->n ? s->hit[i].at : s->text.n;
+
+        if (to > at)
+            rc = x->v->kind->encode(x, str_sub(s->text, at, to), e);
+        if (i < s->n) {
+            ids_add(x->out, s->hit[i].id);
+            at = to + vocab_text(x->v, s->hit[i].id).n;
+        }
+    }
+    return rc;
+}
+
+enum err_code vocab_tokenize_mixed(const struct vocab *v, struct str text,
+                                   const struct vocab_span *content,
+                                   size_t n_content, unsigned flags,
+                                   struct ids *out, struct err *e)
+{
+    struct search s = { .v = v,
+                        .text = text,
+                        .control = flags & MK_PARSE_SPECIAL };
+    struct encoder x = { .v = v, .out = out };
+    bool special = flags & MK_ADD_SPECIAL;
+    enum err_code rc;
+
+    if (text.n > INT32_MAX / 4)
+        return err_set(e, ERR_LIMIT, "text of %zu bytes, expected at most %d",
+                       text.n, INT32_MAX / 4);
+    buf_init(&x.text, (size_t)INT32_MAX);
+    if (special && v->info.add_bos && v->info.bos >= 0)
+        ids_add(out, v->info.bos);
+    rc = find_specials(&s, content, n_content, e);
+    if (!rc)
+        rc = encode_between(&x, &s, e);
+    if (special && v->info.add_eos && v->info.eos >= 0)
+        ids_add(out, v->info.eos);
+    if (!rc && (out->failed || x.m.failed))
+        rc = no_memory(e);
+    mem_free(s.mark);
+    mem_free(s.hit);
+    mem_free(s.cand);
+    merger_free(&x.m);
+    buf_free(&x.text);
+    return rc;
+}
+
+enum err_code vocab_tokenize(const struct vocab *v, struct str text,
+                             unsigned flags, struct ids *out, struct err *e)
+{
+    return vocab_tokenize_mixed(v, text, NULL, 0, flags, out, e);
+}
+
+/* --- from ids ------------------------------------------------------------- */
+
+static size_t copy_out(struct str s, char *out, size_t cap)
+{
+    if (cap > 0 && s.n > 0)
+        memcpy(out, s.p, s.n < cap ? s.n : cap);
+    return s.n;
+}
+
+size_t vocab_bytes(const struct vocab *v, int32_t id, bool special, char *out,
+                   size_t cap)
+{
+    if (id < 0 || id >= v->info.n_tokens)
+        return 0;
+    switch (vocab_type(v, id)) {
+    case TOKEN_CONTROL:
+    case TOKEN_UNKNOWN:
+        return special ? copy_out(vocab_text(v, id), out, cap) : 0;
+    case TOKEN_USER:
+        return copy_out(vocab_text(v, id), out, cap);
+    case TOKEN_NONE:
+    case TOKEN_NORMAL:
+    case TOKEN_UNUSED:
+    case TOKEN_BYTE:
+    case TOKEN_N_TYPES:
+        break;
+    }
+    return v->kind->bytes(v, id, out, cap);
+}
+
+struct str vocab_piece(const struct vocab *v, int32_t id)
+{
+    if (id < 0 || id >= v->info.n_tokens)
+        return (struct str){ NULL, 0 };
+    return vocab_text(v, id);
+}
+
+int32_t vocab_find(const struct vocab *v, struct str piece)
+{
+    if (piece.n > v->longest)
+        return -1;
+    return vocab_lookup(v, vocab_hash(VOCAB_HASH, piece), piece);
+}
+
+bool vocab_is_stop(const struct vocab *v, int32_t id)
+{
+    return id >= 0 && id < v->info.n_tokens && v->type[id] & TOKEN_STOP;
+}
+
+bool vocab_is_control(const struct vocab *v, int32_t id)
+{
+    return id >= 0 && id < v->info.n_tokens &&
+           vocab_type(v, id) == TOKEN_CONTROL;
+}
+
+bool vocab_drops_space(const struct vocab *v)
+{
+    return v->add_space_prefix;
+}
+
+const struct vocab_info *vocab_info(const struct vocab *v)
+{
+    return &v->info;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static enum err_code find_kind(struct vocab *v, struct str model, struct err *e)
+{
+    struct buf known;
+
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (str_is(model, kinds[i]->name))
+            v->kind = kinds[i];
+    if (v->kind)
+        return ERR_OK;
+    buf_init(&known, 200);
+    for (size_t i = 0; i < N_KINDS; i++)
+        buf_printf(&known, "%s%s", i ? ", " : "", kinds[i]->name);
+    err_set(e, ERR_FORMAT, "tokenizer.ggml.model: \"%.*s\", expected one of %s",
+            model.n < 40 ? (int)model.n : 40, model.p, known.p);
+    buf_free(&known);
+    return ERR_FORMAT;
+}
+
+static enum err_code read_chat(struct vocab *v, const struct gguf *g,
+                               struct err *e)
+{
+    struct str s = { NULL, 0 };
+    enum err_code rc = gguf_str(g, "tokenizer.chat_template", &s, e);
+
+    v->info.chat = "";
+    if (rc || !s.p)
+        return rc;
+    v->chat_source = mem_alloc(s.n + 1);
+    if (!v->chat_source)
+        return no_memory(e);
+    memcpy(v->chat_source, s.p, s.n);
+    v->chat_source[s.n] = '\0';
+    v->info.chat_source = v->chat_source;
+    v->info.chat = chat_recognise(s);
+    return ERR_OK;
+}
+
+static enum err_code open_kind(struct vocab *v, const struct gguf *g,
+                               const char *pre, struct err *e)
+{
+    struct str model = { NULL, 0 }, name = str_of("");
+    enum err_code rc = gguf_str(g, "tokenizer.ggml.model", &model, e);
+
+    if (!rc && !model.p)
+        rc = err_set(e, ERR_FORMAT,
+                     "tokenizer.ggml.model: missing, expected a string");
+    if (!rc)
+        rc = find_kind(v, model, e);
+    if (!rc)
+        rc = gguf_str(g, "tokenizer.ggml.pre", &name, e);
+    if (!rc)
+        rc = read_tokens(v, g, e);
+    if (!rc)
+        rc = read_types(v, g, e);
+    if (!rc)
+        rc = read_scores(v, g, e);
+    if (rc)
+        return rc;
+    v->info.add_bos = v->kind->add_bos;
+    v->info.add_eos = v->kind->add_eos;
+    return v->kind->open(v, g, pre ? str_of(pre) : name, e);
+}
+
+enum err_code vocab_open_pre(struct vocab **out, const struct gguf *g,
+                             const char *pre, struct err *e)
+{
+    struct vocab *v = mem_zalloc(sizeof *v);
+    enum err_code rc;
+
+    if (!v)
+        return no_memory(e);
+    v->info.name = v->name;
+    rc = open_kind(v, g, pre, e);
+    if (!rc)
+        rc = read_rules(v, g, e);
+    if (!rc)
+        rc = index_specials(v, e);
+    if (!rc)
+        rc = read_chat(v, g, e);
+    if (rc) {
+        vocab_close(v);
+        return rc;
+    }
+    *out = v;
+    return ERR_OK;
+}
+
+enum err_code vocab_open(struct vocab **out, const struct gguf *g,
+                         struct err *e)
+{
+    return vocab_open_pre(out, g, NULL, e);
+}
+
+void vocab_close(struct vocab *v)
+{
+    if (!v)
+        return;
+    if (v->kind)
+        v->kind->close(v);
+    mem_free(v->start);
+    mem_free(v->text);
+    mem_free(v->type);
+    mem_free(v->slot);
+    mem_free(v->special);
+    mem_free(v->chat_source);
+    mem_free(v);
+}
