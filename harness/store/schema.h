@@ -11,7 +11,12 @@
  *   prompt ---|      |--- response   (one, kept for ever)
  *   params ---'      |--- failure    (any number)
  *                    '--- score      (one) --- score_history
- */
+ *
+ * A leaderboard over a million samples must not read them all, so the counts
+ * of a model, suite and subset are kept in `tally`.  Whatever could change a
+ * model's counts puts it into `stale` (triggers, so that no writer can forget),
+ * and the views count stale models anew; store_refresh() brings tally up to
+ * date.  The views give the same numbers either way. */
 #ifndef MK_SCHEMA_H
 #define MK_SCHEMA_H
 
@@ -27,8 +32,8 @@ static const char *const schema_1[] = {
 
     "CREATE TABLE model ( -- a model that answered\n"
     "    pk INTEGER PRIMARY KEY,\n"
-    "    fingerprint TEXT NOT NULL UNIQUE, -- GGUF hash, or provider + model + endpoint\n"
-    "    id TEXT NOT NULL, -- as last named by the user; the rest describes it\n"
+    "    fingerprint TEXT NOT NULL UNIQUE, -- GGUF hash; provider, model, endpoint\n"
+    "    id TEXT NOT NULL, -- as last named; what follows describes it\n"
     "    name TEXT,\n"
     "    vendor TEXT,\n"
     "    kind TEXT, -- runner\n"
@@ -46,7 +51,7 @@ static const char *const schema_1[] = {
     "    pk INTEGER PRIMARY KEY,\n"
     "    id TEXT NOT NULL,\n"
     "    version TEXT,\n"
-    "    digest TEXT NOT NULL, -- of all that decides what is asked and judged\n"
+    "    digest TEXT NOT NULL, -- of what decides what is asked and judged\n"
     "    title_zh TEXT,\n"
     "    title_en TEXT,\n"
     "    ability TEXT, -- path in the tree of abilities\n"
@@ -58,14 +63,14 @@ static const char *const schema_1[] = {
     "    UNIQUE (id, digest)\n"
     ") STRICT;",
 
-    "CREATE TABLE item ( -- a question by content, in whatever suites it stands\n"
+    "CREATE TABLE item ( -- a question by content, whatever suites have it\n"
     "    pk INTEGER PRIMARY KEY,\n"
     "    digest TEXT NOT NULL UNIQUE,\n"
     "    question TEXT,\n"
     "    answer TEXT, -- JSON; NULL: not judged\n"
     "    choices TEXT, -- JSON {\"A\": text}\n"
     "    matcher TEXT, -- JSON {\"name\": ..., options}; NULL: the suite's\n"
-    "    turns TEXT, -- JSON [{\"question\",\"answer\",\"matcher\"}], NULL: a single turn\n"
+    "    turns TEXT, -- JSON [{\"question\",\"answer\",\"matcher\"}]; NULL: one turn\n"
     "    n_turns INTEGER NOT NULL,\n"
     "    n_judged INTEGER NOT NULL, -- turns that have an answer\n"
     "    difficulty TEXT\n"
@@ -93,7 +98,7 @@ static const char *const schema_1[] = {
     "    json TEXT NOT NULL\n"
     ") STRICT;",
 
-    "CREATE TABLE run ( -- one call of mokao run or import, with its environment\n"
+    "CREATE TABLE run ( -- one call of mokao run or import, and where\n"
     "    pk INTEGER PRIMARY KEY,\n"
     "    command_line TEXT,\n"
     "    version TEXT, -- of mokao\n"
@@ -113,8 +118,8 @@ static const char *const schema_1[] = {
     "    params INTEGER NOT NULL REFERENCES params (pk),\n"
     "    turn INTEGER NOT NULL, -- 0 ... n_turns - 1\n"
     "    trial INTEGER NOT NULL, -- 0 ...\n"
-    "    -- 1: of all samples with the same model, item, trial and turn this one is\n"
-    "    -- of the newest run, and is the one that counts in item_scores\n"
+    "    -- 1: of the samples with the same model, item, trial and turn this is\n"
+    "    -- the one of the newest run, and the one that counts in item_scores\n"
     "    current INTEGER NOT NULL DEFAULT 1,\n"
     "    UNIQUE (model, item, trial, turn, prompt, params)\n"
     ") STRICT;",
@@ -129,13 +134,14 @@ static const char *const schema_1[] = {
     "        WHERE o.model = NEW.model AND o.item = NEW.item AND\n"
     "            o.trial = NEW.trial AND o.turn = NEW.turn\n"
     "        ORDER BY r.started_ms DESC, o.pk DESC LIMIT 1))\n"
-    "    WHERE model = NEW.model AND item = NEW.item AND trial = NEW.trial AND\n"
-    "        turn = NEW.turn;\n"
+    "    WHERE model = NEW.model AND item = NEW.item AND\n"
+    "        trial = NEW.trial AND turn = NEW.turn;\n"
     "END;",
 
     "CREATE TABLE response ( -- S2: the answer as it came, kept for ever\n"
     "    sample INTEGER PRIMARY KEY REFERENCES sample (pk),\n"
-    "    finish TEXT NOT NULL, -- stop, length, context, filter, refused, scored, other\n"
+    "    -- stop, length, context, filter, refused, scored, other\n"
+    "    finish TEXT NOT NULL,\n"
     "    prompt_tokens INTEGER,\n"
     "    cached_tokens INTEGER, -- of the prompt, not computed again\n"
     "    output_tokens INTEGER,\n"
@@ -170,7 +176,7 @@ static const char *const schema_1[] = {
 
     "CREATE INDEX failure_sample ON failure (sample);",
 
-    "CREATE TABLE score ( -- today's verdict on a response; can be remade from it\n"
+    "CREATE TABLE score ( -- today's verdict on a response; can be remade\n"
     "    sample INTEGER PRIMARY KEY REFERENCES sample (pk),\n"
     "    verdict TEXT NOT NULL\n"
     "        CHECK (verdict IN ('correct', 'wrong', 'unparsable', 'refused')),\n"
@@ -185,7 +191,7 @@ static const char *const schema_1[] = {
     "    span_len INTEGER\n"
     ") STRICT;",
 
-    "CREATE TABLE score_history ( -- verdicts that were replaced, oldest first\n"
+    "CREATE TABLE score_history ( -- verdicts that were replaced, in order\n"
     "    pk INTEGER PRIMARY KEY,\n"
     "    sample INTEGER NOT NULL REFERENCES sample (pk),\n"
     "    verdict TEXT NOT NULL,\n"
@@ -201,12 +207,163 @@ static const char *const schema_1[] = {
     ") STRICT;",
 
     "CREATE INDEX score_history_sample ON score_history (sample);",
+
+    "CREATE TABLE tally ( -- subset_scores of models that are not stale, ready made\n"
+    "    model INTEGER NOT NULL REFERENCES model (pk),\n"
+    "    suite INTEGER NOT NULL REFERENCES suite (pk),\n"
+    "    subset TEXT NOT NULL,\n"
+    "    items INTEGER,\n"
+    "    judged_items INTEGER,\n"
+    "    answered_items INTEGER,\n"
+    "    asked INTEGER,\n"
+    "    answered INTEGER,\n"
+    "    failed INTEGER,\n"
+    "    unscored INTEGER,\n"
+    "    correct INTEGER,\n"
+    "    wrong INTEGER,\n"
+    "    unparsable INTEGER,\n"
+    "    refused INTEGER,\n"
+    "    cut_off INTEGER,\n"
+    "    near_ties INTEGER,\n"
+    "    score_sum REAL,\n"
+    "    score_high_sum REAL,\n"
+    "    score_answered_sum REAL,\n"
+    "    all_turns_sum REAL,\n"
+    "    prompt_tokens INTEGER,\n"
+    "    cached_tokens INTEGER,\n"
+    "    output_tokens INTEGER,\n"
+    "    latency_ns INTEGER,\n"
+    "    timed INTEGER,\n"
+    "    params_low INTEGER,\n"
+    "    params_high INTEGER,\n"
+    "    PRIMARY KEY (model, suite, subset)\n"
+    ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE stale ( -- models whose rows in tally do not hold any more\n"
+    "    model INTEGER PRIMARY KEY REFERENCES model (pk)\n"
+    ") STRICT;",
+
+    "CREATE TRIGGER stale_sample AFTER INSERT ON sample BEGIN\n"
+    "    INSERT OR IGNORE INTO stale VALUES (NEW.model);\n"
+    "END;",
+
+    "CREATE TRIGGER stale_response AFTER INSERT ON response BEGIN\n"
+    "    INSERT OR IGNORE INTO stale\n"
+    "        SELECT model FROM sample WHERE pk = NEW.sample;\n"
+    "END;",
+
+    "CREATE TRIGGER stale_score AFTER INSERT ON score BEGIN\n"
+    "    INSERT OR IGNORE INTO stale\n"
+    "        SELECT model FROM sample WHERE pk = NEW.sample;\n"
+    "END;",
+
+    "CREATE TRIGGER stale_rescore AFTER UPDATE ON score BEGIN\n"
+    "    INSERT OR IGNORE INTO stale\n"
+    "        SELECT model FROM sample WHERE pk = NEW.sample;\n"
+    "END;",
+
+    "CREATE TRIGGER stale_unscore AFTER DELETE ON score BEGIN\n"
+    "    INSERT OR IGNORE INTO stale\n"
+    "        SELECT model FROM sample WHERE pk = OLD.sample;\n"
+    "END;",
+
+    "CREATE TRIGGER stale_suite_item AFTER INSERT ON suite_item BEGIN\n"
+    "    INSERT OR IGNORE INTO stale\n"
+    "        SELECT m.pk FROM model AS m WHERE EXISTS (\n"
+    "            SELECT 1 FROM sample WHERE model = m.pk AND item = NEW.item);\n"
+    "END;",
+
+    "CREATE TRIGGER stale_suite AFTER UPDATE OF current ON suite BEGIN\n"
+    "    INSERT OR IGNORE INTO stale SELECT pk FROM model;\n"
+    "END;",
     0
 };
 
+/* Counts of a model and item over its current samples. */
+#define SQL_ITEM_TALLY(filter) \
+    "    SELECT m.id AS model, s.model AS model_pk, s.item AS item_pk,\n" \
+    "        i.n_turns, i.n_judged,\n" \
+    "        count(*) FILTER (WHERE s.turn = 0) AS trials,\n" \
+    "        i.n_judged * count(*) FILTER (WHERE s.turn = 0) AS asked,\n" \
+    "        count(r.sample) AS responses,\n" \
+    "        count(sc.sample) AS scored,\n" \
+    "        total(sc.score) AS score_sum,\n" \
+    "        count(*) FILTER (WHERE sc.verdict = 'correct') AS correct,\n" \
+    "        count(*) FILTER (WHERE sc.verdict = 'wrong') AS wrong,\n" \
+    "        count(*) FILTER (WHERE sc.verdict = 'unparsable') AS unparsable,\n" \
+    "        count(*) FILTER (WHERE sc.verdict = 'refused') AS refused,\n" \
+    "        count(*) FILTER (WHERE r.finish IN ('length', 'context'))\n" \
+    "            AS cut_off,\n" \
+    "        count(*) FILTER (WHERE sc.near_tie) AS near_ties,\n" \
+    "        sum(r.prompt_tokens) AS prompt_tokens,\n" \
+    "        sum(r.cached_tokens) AS cached_tokens,\n" \
+    "        sum(r.output_tokens) AS output_tokens,\n" \
+    "        sum(r.latency_ns) AS latency_ns,\n" \
+    "        count(r.latency_ns) AS timed,\n" \
+    "        min(s.params) AS params_low, max(s.params) AS params_high\n" \
+    "    FROM sample AS s\n" \
+    "    JOIN model AS m ON m.pk = s.model\n" \
+    "    JOIN item AS i ON i.pk = s.item\n" \
+    "    LEFT JOIN response AS r ON r.sample = s.pk\n" \
+    "    LEFT JOIN score AS sc ON sc.sample = s.pk\n" \
+    "    WHERE s.current " filter "\n" \
+    "    GROUP BY s.model, s.item, m.id\n"
+
+/* The same in each suite that has the item, with what follows from them. */
+#define SQL_ITEM_SCORES(filter) \
+    "SELECT t.model, su.id AS suite, si.subset, si.id AS item,\n" \
+    "    t.trials, t.asked, t.scored,\n" \
+    "    max(0, min(t.asked - t.scored,\n" \
+    "        t.n_turns * t.trials - t.responses)) AS failed,\n" \
+    "    min(t.asked - t.scored, max(0, t.asked - t.scored -\n" \
+    "        (t.n_turns * t.trials - t.responses))) AS unscored,\n" \
+    "    t.correct, t.wrong, t.unparsable, t.refused, t.cut_off,\n" \
+    "    t.near_ties, t.score_sum,\n" \
+    "    CASE WHEN t.asked > 0 THEN t.score_sum / t.asked END AS score,\n" \
+    "    CASE WHEN t.asked > 0 THEN\n" \
+    "        (t.score_sum + t.asked - t.scored) / t.asked END AS score_high,\n" \
+    "    CASE WHEN t.scored > 0 THEN\n" \
+    "        t.score_sum / t.scored END AS score_answered,\n" \
+    "    CASE WHEN t.n_judged = 1 THEN t.correct * 1.0 / t.trials\n" \
+    "        WHEN t.n_judged > 1 THEN (\n" \
+    "            SELECT count(*) * 1.0 / t.trials FROM (SELECT 1\n" \
+    "                FROM sample AS s JOIN score AS c ON c.sample = s.pk\n" \
+    "                WHERE s.model = t.model_pk AND s.item = t.item_pk\n" \
+    "                    AND s.current AND c.verdict = 'correct'\n" \
+    "                GROUP BY s.trial HAVING count(*) = t.n_judged))\n" \
+    "        END AS all_turns,\n" \
+    "    t.prompt_tokens, t.cached_tokens, t.output_tokens, t.latency_ns,\n" \
+    "    t.timed, t.params_low, t.params_high,\n" \
+    "    t.model_pk, su.pk AS suite_pk, t.item_pk\n" \
+    "FROM (" SQL_ITEM_TALLY(filter) ") AS t\n" \
+    "JOIN suite_item AS si ON si.item = t.item_pk\n" \
+    "JOIN suite AS su ON su.pk = si.suite AND su.current\n"
+
+/* Sums over the items of a subset. */
+#define SQL_SUBSET_SCORES(filter) \
+    "SELECT model_pk, suite_pk, subset, count(*) AS items,\n" \
+    "    count(score) AS judged_items,\n" \
+    "    count(score_answered) AS answered_items,\n" \
+    "    sum(asked) AS asked, sum(asked) - sum(failed) AS answered,\n" \
+    "    sum(failed) AS failed, sum(unscored) AS unscored,\n" \
+    "    sum(correct) AS correct, sum(wrong) AS wrong,\n" \
+    "    sum(unparsable) AS unparsable, sum(refused) AS refused,\n" \
+    "    sum(cut_off) AS cut_off, sum(near_ties) AS near_ties,\n" \
+    "    total(score) AS score_sum, total(score_high) AS score_high_sum,\n" \
+    "    total(score_answered) AS score_answered_sum,\n" \
+    "    total(all_turns) AS all_turns_sum,\n" \
+    "    sum(prompt_tokens) AS prompt_tokens,\n" \
+    "    sum(cached_tokens) AS cached_tokens,\n" \
+    "    sum(output_tokens) AS output_tokens,\n" \
+    "    sum(latency_ns) AS latency_ns, sum(timed) AS timed,\n" \
+    "    min(params_low) AS params_low, max(params_high) AS params_high\n" \
+    "FROM (" SQL_ITEM_SCORES(filter) ")\n" \
+    "GROUP BY model_pk, suite_pk, subset\n"
+
 static const char *const schema_views[] = {
     "CREATE VIEW sample_scores AS\n"
-    "-- One row a sample and suite that has its item: all that led to its verdict.\n"
+    "-- One row a sample and suite that has its item, with all that led to its\n"
+    "-- verdict.\n"
     "SELECT s.pk AS sample, m.id AS model, su.id AS suite,\n"
     "    su.version AS suite_version, su.current AS suite_current,\n"
     "    su.ability, si.subset, si.id AS item, s.turn, s.trial,\n"
@@ -232,97 +389,46 @@ static const char *const schema_views[] = {
     "LEFT JOIN response AS r ON r.sample = s.pk\n"
     "LEFT JOIN score AS sc ON sc.sample = s.pk;",
 
-    "CREATE VIEW item_tally AS\n"
-    "-- One row a model and item: counts over its current samples.\n"
-    "SELECT s.model AS model_pk, s.item AS item_pk, i.n_turns, i.n_judged,\n"
-    "    count(*) FILTER (WHERE s.turn = 0) AS trials,\n"
-    "    i.n_judged * count(*) FILTER (WHERE s.turn = 0) AS asked,\n"
-    "    count(r.sample) AS responses,\n"
-    "    count(sc.sample) AS scored,\n"
-    "    total(sc.score) AS score_sum,\n"
-    "    count(*) FILTER (WHERE sc.verdict = 'correct') AS correct,\n"
-    "    count(*) FILTER (WHERE sc.verdict = 'wrong') AS wrong,\n"
-    "    count(*) FILTER (WHERE sc.verdict = 'unparsable') AS unparsable,\n"
-    "    count(*) FILTER (WHERE sc.verdict = 'refused') AS refused,\n"
-    "    count(*) FILTER (WHERE r.finish IN ('length', 'context')) AS cut_off,\n"
-    "    count(*) FILTER (WHERE sc.near_tie) AS near_ties,\n"
-    "    sum(r.prompt_tokens) AS prompt_tokens,\n"
-    "    sum(r.cached_tokens) AS cached_tokens,\n"
-    "    sum(r.output_tokens) AS output_tokens,\n"
-    "    sum(r.latency_ns) AS latency_ns,\n"
-    "    count(r.latency_ns) AS timed,\n"
-    "    min(s.params) AS params_low, max(s.params) AS params_high\n"
-    "FROM sample AS s\n"
-    "JOIN item AS i ON i.pk = s.item\n"
-    "LEFT JOIN response AS r ON r.sample = s.pk\n"
-    "LEFT JOIN score AS sc ON sc.sample = s.pk\n"
-    "WHERE s.current\n"
-    "GROUP BY s.model, s.item;",
-
     "CREATE VIEW item_scores AS\n"
-    "-- One row a model, suite (its current version) and item: an item asked in\n"
-    "-- several turns or trials counts once.  asked counts the judged turns of all\n"
-    "-- trials; asked = scored + failed + unscored.  score is the mean over them\n"
-    "-- with failed ones 0, score_high with failed ones 1, score_answered leaves\n"
-    "-- them out; all_turns is the share of trials with every judged turn right.\n"
-    "SELECT m.id AS model, su.id AS suite, si.subset, si.id AS item,\n"
-    "    t.trials, t.asked, t.scored,\n"
-    "    max(0, min(t.asked - t.scored, t.n_turns * t.trials - t.responses))\n"
-    "        AS failed,\n"
-    "    min(t.asked - t.scored, max(0, t.asked - t.scored -\n"
-    "        (t.n_turns * t.trials - t.responses))) AS unscored,\n"
-    "    t.correct, t.wrong, t.unparsable, t.refused, t.cut_off, t.near_ties,\n"
-    "    t.score_sum,\n"
-    "    CASE WHEN t.asked > 0 THEN t.score_sum / t.asked END AS score,\n"
-    "    CASE WHEN t.asked > 0 THEN\n"
-    "        (t.score_sum + t.asked - t.scored) / t.asked END AS score_high,\n"
-    "    CASE WHEN t.scored > 0 THEN t.score_sum / t.scored END AS score_answered,\n"
-    "    CASE WHEN t.n_judged = 1 THEN t.correct * 1.0 / t.trials\n"
-    "        WHEN t.n_judged > 1 THEN (SELECT count(*) * 1.0 / t.trials FROM (\n"
-    "            SELECT 1 FROM sample AS s JOIN score AS c ON c.sample = s.pk\n"
-    "            WHERE s.model = t.model_pk AND s.item = t.item_pk AND s.current\n"
-    "                AND c.verdict = 'correct'\n"
-    "            GROUP BY s.trial HAVING count(*) = t.n_judged)) END AS all_turns,\n"
-    "    t.prompt_tokens, t.cached_tokens, t.output_tokens, t.latency_ns, t.timed,\n"
-    "    t.params_low, t.params_high,\n"
-    "    t.model_pk, su.pk AS suite_pk, t.item_pk\n"
-    "FROM item_tally AS t\n"
-    "JOIN suite_item AS si ON si.item = t.item_pk\n"
-    "JOIN suite AS su ON su.pk = si.suite AND su.current\n"
-    "JOIN model AS m ON m.pk = t.model_pk;",
+    "-- One row a model, suite (its current version) and item: an item asked\n"
+    "-- in several turns or trials counts once.  asked counts the judged turns\n"
+    "-- of all trials; asked = scored + failed + unscored.  score is the mean\n"
+    "-- over them with failed ones 0, score_high with failed ones 1,\n"
+    "-- score_answered without them; all_turns is the share of trials in which\n"
+    "-- every judged turn is right.\n"
+    SQL_ITEM_SCORES(""),
+
+    "CREATE VIEW stale_scores AS\n"
+    "-- subset_scores of the models in stale, counted anew.\n"
+    SQL_SUBSET_SCORES("AND s.model IN (SELECT model FROM stale)"),
 
     "CREATE VIEW subset_scores AS\n"
-    "-- The leaderboard's numbers for each subset of a suite.\n"
-    "SELECT model, suite, subset,\n"
-    "    count(*) AS items, count(score) AS judged_items,\n"
-    "    sum(asked) AS asked, sum(asked) - sum(failed) AS answered,\n"
-    "    sum(failed) AS failed, sum(unscored) AS unscored,\n"
-    "    sum(correct) AS correct, sum(wrong) AS wrong,\n"
-    "    sum(unparsable) AS unparsable, sum(refused) AS refused,\n"
-    "    sum(cut_off) AS cut_off, sum(near_ties) AS near_ties,\n"
-    "    total(score) AS score_sum,\n"
-    "    total(score_high) AS score_high_sum,\n"
-    "    total(score_answered) AS score_answered_sum,\n"
-    "    count(score_answered) AS answered_items,\n"
-    "    total(all_turns) AS all_turns_sum,\n"
-    "    sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,\n"
-    "    sum(output_tokens) AS output_tokens, sum(latency_ns) AS latency_ns,\n"
-    "    sum(timed) AS timed,\n"
-    "    min(params_low) AS params_low, max(params_high) AS params_high,\n"
-    "    model_pk, suite_pk\n"
-    "FROM item_scores\n"
-    "GROUP BY model_pk, suite_pk, subset;",
+    "-- The leaderboard's numbers by subset; sums of item_scores.\n"
+    "SELECT m.id AS model, su.id AS suite, t.* FROM (\n"
+    "    SELECT model AS model_pk, suite AS suite_pk, subset, items,\n"
+    "        judged_items, answered_items, asked, answered, failed, unscored,\n"
+    "        correct, wrong, unparsable, refused, cut_off, near_ties,\n"
+    "        score_sum, score_high_sum, score_answered_sum, all_turns_sum,\n"
+    "        prompt_tokens, cached_tokens, output_tokens, latency_ns, timed,\n"
+    "        params_low, params_high\n"
+    "    FROM tally WHERE model NOT IN (SELECT model FROM stale)\n"
+    "    UNION ALL SELECT * FROM stale_scores) AS t\n"
+    "JOIN model AS m ON m.pk = t.model_pk\n"
+    "JOIN suite AS su ON su.pk = t.suite_pk AND su.current",
 
     "CREATE VIEW leaderboard AS\n"
-    "-- One row a model and suite (its current version).  score is strict: failed\n"
-    "-- answers count 0, which is the lower bound; score_high counts them 1;",
-
-    "-- score_answered leaves them out.  All are means over judged items.\n"
-    "SELECT model, m.name AS model_name, suite, su.version AS suite_version,\n"
+    "-- One row a model and suite (its current version).  Counts are of judged\n"
+    "-- turns and trials: asked = answered + failed, answered = correct + wrong +\n"
+    "-- unparsable + refused + unscored; for items of one turn and trial they are\n"
+    "-- counts of items.  score is strict: failed answers count 0, which is also\n"
+    "-- the lower bound; score_high counts them 1; score_answered leaves them out.\n"
+    "-- All three are means over judged items of the item's mean.\n"
+    "SELECT t.model, m.name AS model_name, t.suite, su.version AS suite_version,\n"
     "    su.title_zh, su.title_en, su.ability,\n"
     "    sum(items) AS items, sum(judged_items) AS judged_items,\n"
-    "    sum(asked) AS asked, sum(answered) AS answered, sum(failed) AS failed,\n"
-    "    sum(unscored) AS unscored, sum(correct) AS correct, sum(wrong) AS wrong,\n"
+    "    sum(asked) AS asked, sum(answered) AS answered,\n"
+    "    sum(failed) AS failed, sum(unscored) AS unscored,\n"
+    "    sum(correct) AS correct, sum(wrong) AS wrong,\n"
     "    sum(unparsable) AS unparsable, sum(refused) AS refused,\n"
     "    sum(cut_off) AS cut_off, sum(near_ties) AS near_ties,\n"
     "    total(score_sum) / nullif(sum(judged_items), 0) AS score,\n"
@@ -330,17 +436,19 @@ static const char *const schema_views[] = {
     "        AS score_answered,\n"
     "    total(score_sum) / nullif(sum(judged_items), 0) AS score_low,\n"
     "    total(score_high_sum) / nullif(sum(judged_items), 0) AS score_high,\n"
-    "    total(all_turns_sum) / nullif(sum(judged_items), 0) AS score_all_turns,\n"
-    "    sum(prompt_tokens) AS prompt_tokens, sum(cached_tokens) AS cached_tokens,\n"
+    "    total(all_turns_sum) / nullif(sum(judged_items), 0)\n"
+    "        AS score_all_turns, -- an item counts if every judged turn is right\n"
+    "    sum(prompt_tokens) AS prompt_tokens,\n"
+    "    sum(cached_tokens) AS cached_tokens,\n"
     "    sum(output_tokens) AS output_tokens,\n"
     "    sum(latency_ns) / nullif(sum(timed), 0) AS latency_ns, -- mean\n"
-    "    min(params_low) <> max(params_high) AS mixed, -- 1: several parameter sets\n"
+    "    min(params_low) <> max(params_high) AS mixed, -- several params\n"
     "    model_pk, suite_pk\n"
-    "FROM subset_scores\n"
-    "JOIN model AS m ON m.pk = model_pk\n"
-    "JOIN suite AS su ON su.pk = suite_pk\n"
+    "FROM subset_scores AS t\n"
+    "JOIN model AS m ON m.pk = t.model_pk\n"
+    "JOIN suite AS su ON su.pk = t.suite_pk\n"
     "GROUP BY model_pk, suite_pk\n"
-    "ORDER BY suite, score DESC, model;",
+    "ORDER BY t.suite, score DESC, t.model;",
     0
 };
 /* clang-format on */

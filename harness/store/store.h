@@ -24,17 +24,24 @@
 struct store;
 
 /* Opens (creates, migrates) the database.  A newer version, a foreign file, a
- * read-only folder, a full disk are named errors; nothing stored is lost. */
+ * read-only folder, a full disk are named errors; nothing stored is lost.
+ * Several processes may have it open; one thread at a time uses a store. */
 enum err_code store_open(struct store **out, const char *path, bool read_only,
                          struct err *e) MUST_CHECK;
 void store_close(struct store *s);
 
-/* Commit groups: begins one when none is open; store_tick() commits when 64
- * samples or 100 ms have gathered; store_flush() commits now. */
+/* Commit groups: the first write begins one; store_tick() commits when 64
+ * samples or 100 ms have gathered; store_flush() commits now.  While one is
+ * open other processes cannot write, so a loop that waits calls store_tick().
+ * store_close() commits too, but cannot say so: call store_flush() before.
+ * When a group is lost (disk full ...) the store writes no more: its ids may
+ * have been in that group. */
 enum err_code store_tick(struct store *s, struct err *e) MUST_CHECK;
 enum err_code store_flush(struct store *s, struct err *e) MUST_CHECK;
 
-/* Rows that give an id; the same content gives the same id. */
+/* Rows that give an id; the same content gives the same id (a run is always a
+ * new one).  What only describes (a model's price, a suite's title) is brought
+ * up to date.  The suite put last is the current version of its id. */
 struct store_model {
     const char *fingerprint, *id, *name, *vendor, *kind, *spec_json;
     double size_b, price_in, price_out;
@@ -76,7 +83,7 @@ enum err_code store_put_params(struct store *s, const char *hash,
                                struct err *e) MUST_CHECK;
 enum err_code store_put_run(struct store *s, const struct store_run *r,
                             int64_t *id, struct err *e) MUST_CHECK;
-/* state: "done", "part", "interrupted". */
+/* state: "done", "part", "interrupted".  Commits, and refreshes. */
 enum err_code store_end_run(struct store *s, int64_t run, const char *state,
                             int64_t ended_ms, struct err *e) MUST_CHECK;
 
@@ -140,11 +147,17 @@ typedef enum err_code store_row_fn(void *user, const struct store_row *r,
 enum err_code store_query(struct store *s, const char *sql, store_row_fn *fn,
                           void *user, struct err *e, const char *types,
                           ...) MUST_CHECK;
-/* Runs a statement without rows (tests, merge, score clean-up). */
+/* Runs statements without rows (tests, clean-up), in the open group or by
+ * themselves. */
 enum err_code store_exec(struct store *s, const char *sql,
                          struct err *e) MUST_CHECK;
 
-/* Copies what `other` holds and this one does not. */
+/* Brings the ready-made sums behind `leaderboard` and `subset_scores` up to
+ * date and commits.  They give the same numbers without it, only slower. */
+enum err_code store_refresh(struct store *s, struct err *e) MUST_CHECK;
+
+/* Copies what `other` holds and this one does not, wholly or not at all.
+ * duplicates: samples that both hold. */
 struct store_merge {
     int64_t samples, duplicates, responses, errors, scores;
 };
