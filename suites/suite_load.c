@@ -248,28 +248,44 @@ void load_known(struct loader *l, const struct json *j,
     }
 }
 
-/* The hook's message starts with the field it is about. */
-static void ask_hook(struct loader *l, const struct item *it)
+/* A hook's message starts with the field it is about. */
+static void take_hook(struct loader *l, enum err_code rc, const struct err *e)
+{
+    char field[32];
+    size_t len = strcspn(e->msg, ": ");
+
+    if (rc != ERR_FORMAT) {
+        load_stop(l, err_set(l->e, rc, "%s", e->msg));
+        return;
+    }
+    if (e->msg[len] != ':' || len >= sizeof field)
+        len = 0;
+    snprintf(field, sizeof field, "%.*s", (int)len, e->msg);
+    load_fault(l, field, "%s", len ? e->msg + len + 2 : e->msg);
+}
+
+static void ask_item_hook(struct loader *l, const struct item *it)
 {
     struct err e = { 0 };
     enum err_code rc;
-    char field[32];
-    size_t len;
 
     if (l->rc || l->bad || !l->checks || !l->checks->item)
         return;
     rc = l->checks->item(l->checks->user, l->s, it, &e);
-    if (!rc)
+    if (rc)
+        take_hook(l, rc, &e);
+}
+
+void load_ask_suite_hook(struct loader *l)
+{
+    struct err e = { 0 };
+    enum err_code rc;
+
+    if (l->rc || l->n_faults || !l->checks || !l->checks->suite)
         return;
-    if (rc != ERR_FORMAT && rc != ERR_USAGE) {
-        load_stop(l, err_set(l->e, rc, "%s", e.msg));
-        return;
-    }
-    len = strcspn(e.msg, ": ");
-    if (e.msg[len] != ':' || len >= sizeof field)
-        len = 0;
-    snprintf(field, sizeof field, "%.*s", (int)len, e.msg);
-    load_fault(l, field, "%s", len ? e.msg + len + 2 : e.msg);
+    rc = l->checks->suite(l->checks->user, l->s, &e);
+    if (rc)
+        take_hook(l, rc, &e);
 }
 
 static bool is_utf8(struct loader *l, struct str line, size_t at)
@@ -320,7 +336,7 @@ static bool read_line(struct loader *l, struct str line, size_t at,
         load_item(l, j, it);
     json_free(j);
     it->line = l->line;
-    ask_hook(l, it);
+    ask_item_hook(l, it);
     return !l->rc && !l->bad;
 }
 

@@ -62,6 +62,9 @@ void load_known(struct loader *l, const struct json *j,
  * caller frees `out`.  A file that is not there is a fault. */
 bool load_file(struct loader *l, const char *file, struct buf *out);
 
+/* Asks the caller's hook about suite.json while l stands in it. */
+void load_ask_suite_hook(struct loader *l);
+
 /* Reads suite.json into l->s (suite_meta.c). */
 void load_meta(struct loader *l);
 /* Reads one item from a parsed line (suite_item.c). */
