@@ -17,11 +17,11 @@ struct plan_params {
     const struct plan_suite *suites;
     size_t n_suites;
     struct prompt_params prompt;
-    size_t limit;       /* items a suite and subset at the most, 0: all */
-    size_t trials;      /* 1 or more */
+    size_t limit;           /* items a suite and subset at the most, 0: all */
+    size_t trials;          /* 1 or more */
     size_t shard, n_shards; /* by item digest, shard counts from 0; n_shards
                                0: no sharding */
-    bool fresh;         /* ask again what is stored */
+    bool fresh;             /* ask again what is stored */
     int64_t run;
 };
 
@@ -35,7 +35,7 @@ struct plan_entry {
 struct plan {
     struct plan_entry *entries; /* in suite and item order */
     size_t n;
-    size_t n_stored;            /* left out: already answered */
+    size_t n_stored; /* left out: already answered */
     struct prompt_params prompt;
     struct arena arena;
 };
@@ -55,7 +55,6 @@ void plan_free(struct plan *p);
 enum err_code plan_check_suite(void *user, const struct suite *s,
                                struct err *e) MUST_CHECK;
 enum err_code plan_check_item(void *user, const struct suite *s,
-                              const struct item *it,
-                              struct err *e) MUST_CHECK;
+                              const struct item *it, struct err *e) MUST_CHECK;
 
 #endif

@@ -22,9 +22,9 @@ struct prompt_params {
     const char *template; /* NULL: the suite's */
     size_t shots;
     enum ask ask;
-    bool can_score;       /* the runner's */
-    bool completion;      /* plain text instead of a chat */
-    const char *system;   /* the model's system prompt, or NULL */
+    bool can_score;     /* the runner's */
+    bool completion;    /* plain text instead of a chat */
+    const char *system; /* the model's system prompt, or NULL */
     struct sampling sampling;
 };
 

@@ -21,13 +21,13 @@ static const char *file(const char *name, const char *text)
 
 START_TEST(models_file_is_read_whole)
 {
-    const char *path = file("m.json",
-                            "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\","
-                            "\"path\":\"x/a.gguf\",\"names\":[\"甲\",\"A1\"],"
-                            "\"domestic\":true,\"size_b\":0.5,"
-                            "\"parameters\":{\"max_tokens\":9,\"system\":\"s\"},"
-                            "\"price\":{\"in\":1,\"out\":2,"
-                            "\"currency\":\"CNY\",\"date\":\"2026-11-01\"}}]}");
+    const char *path =
+        file("m.json", "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\","
+                       "\"path\":\"x/a.gguf\",\"names\":[\"甲\",\"A1\"],"
+                       "\"domestic\":true,\"size_b\":0.5,"
+                       "\"parameters\":{\"max_tokens\":9,\"system\":\"s\"},"
+                       "\"price\":{\"in\":1,\"out\":2,"
+                       "\"currency\":\"CNY\",\"date\":\"2026-11-01\"}}]}");
     struct model_spec m;
 
     t_ok(model_find("A1", path, &arena, &m, &e), &e);
@@ -46,13 +46,15 @@ static const struct {
 } bad_models[] = {
     { "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\"}]}", "path: missing" },
     { "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\",\"path\":\"p\","
-      "\"sise_b\":1}]}", "size_b" },
+      "\"sise_b\":1}]}",
+      "size_b" },
     { "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\",\"path\":\"p\"},"
       "{\"id\":\"a\",\"runner\":\"gguf\",\"path\":\"p\"}]}",
       "entries 1 and 2" },
     { "[]", "expected an object" },
     { "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\",\"path\":\"p\","
-      "\"price\":{\"in\":1}}]}", "price" },
+      "\"price\":{\"in\":1}}]}",
+      "price" },
 };
 
 START_TEST(faulty_models_files_are_told)
@@ -68,10 +70,10 @@ END_TEST
 
 START_TEST(unknown_models_name_the_nearest)
 {
-    const char *path = file(
-        "m.json", "{\"models\":[{\"id\":\"qwen\",\"runner\":\"gguf\","
-                  "\"path\":\"p\"},{\"id\":\"yi\",\"runner\":\"gguf\","
-                  "\"path\":\"p\"}]}");
+    const char *path =
+        file("m.json", "{\"models\":[{\"id\":\"qwen\",\"runner\":\"gguf\","
+                       "\"path\":\"p\"},{\"id\":\"yi\",\"runner\":\"gguf\","
+                       "\"path\":\"p\"}]}");
     struct model_spec m;
 
     ck_assert_int_eq(model_find("qwem", path, &arena, &m, &e), ERR_FORMAT);
@@ -125,10 +127,9 @@ static const struct response scored = { .finish = FINISH_SCORED,
                                         .logprobs = logprobs,
                                         .option_tokens = counts,
                                         .margin = 0.75 };
-static const struct response failed = { .code = ERR_RATE,
-                                        .message = "太快",
-                                        .vendor_code = "18",
-                                        .http_status = 429 };
+static const struct response failed = {
+    .code = ERR_RATE, .message = "太快", .vendor_code = "18", .http_status = 429
+};
 
 START_TEST(recorded_answers_read_back_the_same)
 {
@@ -229,10 +230,10 @@ static int never(void *user)
 
 START_TEST(replay_gives_trials_in_turn_and_invents_nothing)
 {
-    const char *path = file(
-        "r.jsonl",
-        "{\"kind\":\"completion\",\"prompt\":\"p\",\"text\":\"one\"}\n\n"
-        "{\"kind\":\"completion\",\"prompt\":\"p\",\"text\":\"two\"}\n");
+    const char *path =
+        file("r.jsonl",
+             "{\"kind\":\"completion\",\"prompt\":\"p\",\"text\":\"one\"}\n\n"
+             "{\"kind\":\"completion\",\"prompt\":\"p\",\"text\":\"two\"}\n");
     const struct request requests[] = {
         { .kind = REQUEST_COMPLETION, .prompt = "p" },
         { .kind = REQUEST_COMPLETION, .prompt = "p" },
@@ -260,9 +261,9 @@ END_TEST
 
 START_TEST(faulty_records_are_told_by_line)
 {
-    const char *path = file("bad.jsonl",
-                            "{\"kind\":\"chat\",\"prompt\":\"p\","
-                            "\"text\":\"one\"}\n{\"kind\":\"chat\"}\n");
+    const char *path =
+        file("bad.jsonl", "{\"kind\":\"chat\",\"prompt\":\"p\","
+                          "\"text\":\"one\"}\n{\"kind\":\"chat\"}\n");
     struct runner_params params = { 0 };
     struct model_spec m = { .id = "r", .kind = "replay", .path = path };
     struct runner *r;
