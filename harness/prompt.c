@@ -383,6 +383,7 @@ static enum err_code find_template(struct render *r)
     r->w = prompt_words_find(name);
     if (r->w)
         return ERR_OK;
+    (void)prompt_template_find(name, &near);
     return err_set(r->e, ERR_USAGE, "template: no \"%s\"; did you mean \"%s\"?",
                    name, near);
 }
