@@ -1,0 +1,607 @@
+/* The KV cache and attention.
+ *
+ * A block of the cache holds the keys of KV_BLOCK positions transposed, [dim]
+ * [position], and their values as they come, [position][dim]: so both products
+ * read contiguously, scores have positions side by side (as the softmax wants
+ * them), outputs have dimensions side by side, and neither needs a horizontal
+ * sum.
+ *
+ * A piece of work is one key head and some tokens of one sequence, with all the
+ * query heads that share the key head: up to ROWS queries.  For each block the
+ * keys and values are widened to float once, then come scores, the online
+ * softmax, and the weighted sum of values for all of them, with 12 accumulators
+ * in registers.
+ *
+ * Each number is a chain in a fixed order (over the dimensions, over the
+ * positions of a block, over the blocks), so a query's result does not depend
+ * on who shares the piece with it.  Positions that a query must not see take no
+ * part at all: even an infinite value there changes nothing. */
+#include "engine/backend_avx2.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/backend_avx2_math.h"
+#include "harness/base/mem.h"
+
+#if defined(__AVX2__)
+
+#define ROWS 48
+
+struct be_kv {
+    struct be_kv_params p;
+    bool f32;
+    size_t elem;        /* bytes of one */
+    size_t block_elems; /* keys and values of one head */
+    unsigned char *data;
+};
+
+/* --- the cache ------------------------------------------------------------ */
+
+uint64_t avx2_kv_bytes(const struct be *b, const struct be_kv_params *p)
+{
+    return (uint64_t)p->n_layer * (uint64_t)p->n_kv_head *
+           (uint64_t)(p->k_dim + p->v_dim) * (b->f32 ? 4 : 2);
+}
+
+enum err_code avx2_kv_open(struct be *b, struct be_kv **out,
+                           const struct be_kv_params *p, struct err *e)
+{
+    struct be_kv *kv;
+    size_t bytes;
+
+    *out = NULL;
+    if (p->k_dim > AVX2_MAX_HEAD || p->v_dim > AVX2_MAX_HEAD)
+        return err_set(e, ERR_LIMIT, "heads of more than %d dimensions",
+                       AVX2_MAX_HEAD);
+    kv = mem_zalloc(sizeof *kv);
+    if (kv && !__builtin_mul_overflow(avx2_kv_bytes(b, p) * KV_BLOCK,
+                                      p->n_blocks, &bytes))
+        kv->data = avx2_alloc(bytes);
+    if (!kv || !kv->data) {
+        mem_free(kv);
+        return err_set(e, ERR_NOMEM, "no memory for a KV cache of %zu blocks",
+                       p->n_blocks);
+    }
+    kv->p = *p;
+    kv->f32 = b->f32;
+    kv->elem = b->f32 ? 4 : 2;
+    kv->block_elems = KV_BLOCK * (size_t)(p->k_dim + p->v_dim);
+    *out = kv;
+    return ERR_OK;
+}
+
+void avx2_kv_close(struct be *b, struct be_kv *kv)
+{
+    (void)b;
+    if (!kv)
+        return;
+    avx2_free(kv->data);
+    mem_free(kv);
+}
+
+/* Keys of a head in a block; its values follow. */
+static unsigned char *block_at(const struct be_kv *kv, int layer, size_t head,
+                               int32_t block)
+{
+    size_t at = (size_t)layer * (size_t)kv->p.n_kv_head + head;
+
+    return kv->data +
+           (at * kv->p.n_blocks + (size_t)block) * kv->block_elems * kv->elem;
+}
+
+void avx2_kv_copy(struct be *b, struct be_kv *kv, int32_t src, int32_t dst,
+                  size_t n)
+{
+    (void)b;
+    (void)n; /* the rest of the block is not read before it is written */
+    for (int l = 0; l < kv->p.n_layer; l++)
+        for (size_t h = 0; h < (size_t)kv->p.n_kv_head; h++)
+            memcpy(block_at(kv, l, h, dst), block_at(kv, l, h, src),
+                   kv->block_elems * kv->elem);
+}
+
+/* dst[i * step] = x[i], n of them. */
+static void store_floats(float *dst, size_t step, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i * step] = x[i];
+}
+
+static void store_halves(uint16_t *dst, size_t step, const float *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8) {
+        _Alignas(16) uint16_t h[8];
+        _mm_store_si128(
+            (__m128i *)(void *)h,
+            _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+        for (size_t k = 0; k < 8; k++)
+            dst[(i + k) * step] = h[k];
+    }
+    for (; i < n; i++)
+        dst[i * step] = (uint16_t)_cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
+}
+
+static void store(const struct be_kv *kv, unsigned char *block, size_t at,
+                  size_t step, const float *x, size_t n)
+{
+    if (kv->f32)
+        store_floats((float *)(void *)block + at, step, x, n);
+    else
+        store_halves((uint16_t *)(void *)block + at, step, x, n);
+}
+
+struct put_job {
+    struct be_kv *kv;
+    int layer;
+    const float *k, *v;
+    const struct be_span *spans;
+    size_t n_spans;
+};
+
+static void put_head(void *arg, size_t head, int thread)
+{
+    const struct put_job *j = arg;
+    struct be_kv *kv = j->kv;
+    size_t k_dim = (size_t)kv->p.k_dim, v_dim = (size_t)kv->p.v_dim;
+    size_t n_head = (size_t)kv->p.n_kv_head;
+
+    (void)thread;
+    for (size_t s = 0; s < j->n_spans; s++)
+        for (size_t i = 0; i < j->spans[s].n; i++) {
+            size_t pos = (size_t)j->spans[s].pos + i, in = pos % KV_BLOCK;
+            size_t row = (j->spans[s].row + i) * n_head + head;
+            unsigned char *block =
+                block_at(kv, j->layer, head, j->spans[s].table[pos / KV_BLOCK]);
+
+            store(kv, block, in, KV_BLOCK, j->k + row * k_dim, k_dim);
+            store(kv, block, KV_BLOCK * k_dim + in * v_dim, 1,
+                  j->v + row * v_dim, v_dim);
+        }
+}
+
+void avx2_kv_put(struct be *b, struct be_kv *kv, int layer, const float *k,
+                 const float *v, const struct be_span *spans, size_t n_spans)
+{
+    struct put_job j = { kv, layer, k, v, spans, n_spans };
+    size_t rows = 0;
+
+    for (size_t s = 0; s < n_spans; s++)
+        rows += spans[s].n;
+    if (rows >= 16)
+        pool_run(b->pool, (size_t)kv->p.n_kv_head, put_head, &j);
+    else
+        for (size_t h = 0; h < (size_t)kv->p.n_kv_head; h++)
+            put_head(&j, h, 0);
+}
+
+/* --- one piece ------------------------------------------------------------ */
+
+/* What a query has so far, and what it sees of the block at hand. */
+struct query {
+    const float *q;
+    float *out; /* in scratch, v_pad wide */
+    int32_t pos;
+    float slope;
+    float max, sum;
+    float shrink; /* of what it has, before this block is added */
+    int from, to; /* positions of the block that it sees */
+    bool any;     /* with scores that are not -infinity */
+};
+
+struct piece {
+    const struct be_kv *kv;
+    const struct be_attn *a;
+    const struct be_span *span;
+    size_t first, n; /* tokens of the span */
+    size_t head;     /* key head */
+    size_t group;    /* query heads of it */
+    size_t v_pad;    /* v_dim rounded up to 16 */
+    size_t n_rows;
+    struct query rows[ROWS];
+    float *keys, *values; /* of a block, as floats */
+    float *scores;        /* [row][KV_BLOCK] */
+    float *outs;          /* [row][v_pad] */
+};
+
+static void widen(float *dst, const unsigned char *src, bool f32, size_t n)
+{
+    const uint16_t *h = (const uint16_t *)(const void *)src;
+    size_t i = 0;
+
+    if (f32) {
+        memcpy(dst, src, n * sizeof *dst);
+        return;
+    }
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128(
+                                      (const __m128i *)(const void *)(h + i))));
+    for (; i < n; i++)
+        dst[i] = _cvtsh_ss(h[i]);
+}
+
+/* Keys and values of a block as floats, rows of values padded. */
+static void widen_block(const struct piece *p, int32_t block)
+{
+    const struct be_kv *kv = p->kv;
+    size_t k = KV_BLOCK * (size_t)kv->p.k_dim, v_dim = (size_t)kv->p.v_dim;
+    const unsigned char *src = block_at(kv, p->a->layer, p->head, block);
+
+    widen(p->keys, src, kv->f32, k);
+    src += k * kv->elem;
+    if (p->v_pad == v_dim)
+        widen(p->values, src, kv->f32, KV_BLOCK * v_dim);
+    else
+        for (size_t i = 0; i < KV_BLOCK; i++)
+            widen(p->values + i * p->v_pad, src + i * v_dim * kv->elem, kv->f32,
+                  v_dim);
+}
+
+#define KEY_STEP(i)                                                            \
+    v = _mm256_broadcast_ss(q[i] + d);                                         \
+    a##i = _mm256_fmadd_ps(k0, v, a##i);                                       \
+    b##i = _mm256_fmadd_ps(k1, v, b##i);                                       \
+    c##i = _mm256_fmadd_ps(k2, v, c##i);                                       \
+    d##i = _mm256_fmadd_ps(k3, v, d##i);
+
+#define LOAD_KEYS                                                              \
+    const float *k = keys + d * KV_BLOCK;                                      \
+    __m256 k0 = _mm256_loadu_ps(k), k1 = _mm256_loadu_ps(k + 8);               \
+    __m256 k2 = _mm256_loadu_ps(k + 16), k3 = _mm256_loadu_ps(k + 24), v;
+
+INLINE void store_scores(float *s, __m256 a, __m256 b, __m256 c, __m256 d)
+{
+    _mm256_storeu_ps(s, a);
+    _mm256_storeu_ps(s + 8, b);
+    _mm256_storeu_ps(s + 16, c);
+    _mm256_storeu_ps(s + 24, d);
+}
+
+/* scores[i][32] = q[i] . keys, three queries. */
+static void scores3(const float *keys, size_t n, const float *const q[3],
+                    float *const scores[3])
+{
+    __m256 a0 = _mm256_setzero_ps(), b0 = a0, c0 = a0, d0 = a0;
+    __m256 a1 = a0, b1 = a0, c1 = a0, d1 = a0, a2 = a0, b2 = a0, c2 = a0;
+    __m256 d2 = a0;
+
+    for (size_t d = 0; d < n; d++) {
+        LOAD_KEYS
+        KEY_STEP(0) KEY_STEP(1) KEY_STEP(2)
+    }
+    store_scores(scores[0], a0, b0, c0, d0);
+    store_scores(scores[1], a1, b1, c1, d1);
+    store_scores(scores[2], a2, b2, c2, d2);
+}
+
+static void scores1(const float *keys, size_t n, const float *const q[1],
+                    float *const scores[1])
+{
+    __m256 a0 = _mm256_setzero_ps(), b0 = a0, c0 = a0, d0 = a0;
+
+    for (size_t d = 0; d < n; d++) {
+        LOAD_KEYS
+        KEY_STEP(0)
+    }
+    store_scores(scores[0], a0, b0, c0, d0);
+}
+
+static void score_rows(const struct piece *p)
+{
+    size_t n = (size_t)p->kv->p.k_dim;
+
+    for (size_t r = 0; r < p->n_rows; r += 3) {
+        size_t left = p->n_rows - r;
+        const float *q[3];
+        float *s[3];
+
+        for (size_t i = 0; i < 3; i++) {
+            size_t row = r + (i < left ? i : left - 1);
+            q[i] = p->rows[row].q;
+            s[i] = p->scores + row * KV_BLOCK;
+        }
+        if (left == 1)
+            scores1(p->keys, n, q, s);
+        else
+            scores3(p->keys, n, q, s);
+    }
+}
+
+INLINE float max8(__m256 v)
+{
+    __m128 m =
+        _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+INLINE float sum8(__m256 v)
+{
+    __m128 s =
+        _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* Eight scores, scaled, -infinity where the query does not see. */
+INLINE __m256 masked(const struct piece *p, const struct query *u,
+                     const float *s, int at, int32_t first)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i pos = _mm256_add_epi32(lane, _mm256_set1_epi32(at));
+    __m256i in =
+        _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(u->from), pos),
+                            _mm256_cmpgt_epi32(_mm256_set1_epi32(u->to), pos));
+    __m256 v = _mm256_mul_ps(_mm256_loadu_ps(s), _mm256_set1_ps(p->a->scale));
+
+    if (p->a->slopes) {
+        pos = _mm256_add_epi32(pos, _mm256_set1_epi32(first - u->pos));
+        v = _mm256_fmadd_ps(_mm256_set1_ps(u->slope), _mm256_cvtepi32_ps(pos),
+                            v);
+    }
+    return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), v,
+                            _mm256_castsi256_ps(in));
+}
+
+/* e^(s - max), 0 where s is -infinity. */
+INLINE __m256 weight(__m256 s, __m256 max, __m256 *sum)
+{
+    __m256 seen = _mm256_cmp_ps(s, _mm256_set1_ps(-INFINITY), _CMP_NEQ_UQ);
+    __m256 w = _mm256_and_ps(avx2_exp(_mm256_sub_ps(s, max)), seen);
+
+    *sum = _mm256_add_ps(*sum, w);
+    return w;
+}
+
+/* Turns the scores of one query into weights; its maximum and sum move on. */
+static void soften(const struct piece *p, struct query *u, float *s,
+                   int32_t first)
+{
+    const __m256 none = _mm256_set1_ps(-INFINITY);
+    __m256 s0 = masked(p, u, s, 0, first), s1 = masked(p, u, s + 8, 8, first);
+    __m256 s2 = masked(p, u, s + 16, 16, first);
+    __m256 s3 = masked(p, u, s + 24, 24, first);
+    /* A NaN is not a maximum, but gets the weight NaN. */
+    __m256 top = _mm256_max_ps(
+        s3, _mm256_max_ps(s2, _mm256_max_ps(s1, _mm256_max_ps(s0, none))));
+    __m256 same = _mm256_cmp_ps(s0, none, _CMP_NEQ_UQ), sum, max;
+    float now = max8(top);
+
+    same = _mm256_or_ps(same, _mm256_cmp_ps(s1, none, _CMP_NEQ_UQ));
+    same = _mm256_or_ps(same, _mm256_cmp_ps(s2, none, _CMP_NEQ_UQ));
+    same = _mm256_or_ps(same, _mm256_cmp_ps(s3, none, _CMP_NEQ_UQ));
+    u->any = _mm256_movemask_ps(same) != 0;
+    if (!u->any)
+        return;
+    now = now > u->max ? now : u->max;
+    max = _mm256_set1_ps(now);
+    u->shrink =
+        _mm256_cvtss_f32(avx2_exp(_mm256_sub_ps(_mm256_set1_ps(u->max), max)));
+    sum = _mm256_setzero_ps();
+    store_scores(s, weight(s0, max, &sum), weight(s1, max, &sum),
+                 weight(s2, max, &sum), weight(s3, max, &sum));
+    u->sum = u->sum * u->shrink + sum8(sum);
+    u->max = now;
+}
+
+#define VALUE_STEP(i)                                                          \
+    w = _mm256_broadcast_ss(s[i] + k);                                         \
+    a##i = _mm256_fmadd_ps(v0, w, a##i);                                       \
+    b##i = _mm256_fmadd_ps(v1, w, b##i);
+
+#define VALUE_LOAD(i)                                                          \
+    w = _mm256_set1_ps(u[i]->shrink);                                          \
+    a##i = _mm256_mul_ps(w, _mm256_loadu_ps(u[i]->out + at));                  \
+    b##i = _mm256_mul_ps(w, _mm256_loadu_ps(u[i]->out + at + 8));
+
+#define VALUE_STORE(i)                                                         \
+    _mm256_storeu_ps(u[i]->out + at, a##i);                                    \
+    _mm256_storeu_ps(u[i]->out + at + 8, b##i);
+
+/* out = out * shrink + weights . values, 16 dimensions of six queries. */
+static void values6(const struct piece *p, struct query *const u[6],
+                    const float *const s[6], size_t at)
+{
+    __m256 a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, w;
+    const float *v = p->values + at;
+
+    VALUE_LOAD(0)
+    VALUE_LOAD(1) VALUE_LOAD(2) VALUE_LOAD(3) VALUE_LOAD(4)
+        VALUE_LOAD(5) for (int k = u[0]->from; k < u[0]->to; k++)
+    {
+        __m256 v0 = _mm256_loadu_ps(v + (size_t)k * p->v_pad);
+        __m256 v1 = _mm256_loadu_ps(v + (size_t)k * p->v_pad + 8);
+        VALUE_STEP(0)
+        VALUE_STEP(1) VALUE_STEP(2) VALUE_STEP(3) VALUE_STEP(4) VALUE_STEP(5)
+    }
+    VALUE_STORE(0)
+    VALUE_STORE(1) VALUE_STORE(2) VALUE_STORE(3) VALUE_STORE(4) VALUE_STORE(5)
+}
+
+static void values1(const struct piece *p, struct query *const u[1],
+                    const float *const s[1], size_t at)
+{
+    __m256 a0, b0, w;
+    const float *v = p->values + at;
+
+    VALUE_LOAD(0)
+    for (int k = u[0]->from; k < u[0]->to; k++) {
+        __m256 v0 = _mm256_loadu_ps(v + (size_t)k * p->v_pad);
+        __m256 v1 = _mm256_loadu_ps(v + (size_t)k * p->v_pad + 8);
+        VALUE_STEP(0)
+    }
+    VALUE_STORE(0)
+}
+
+/* Up to six of the queries from r on that see the same positions. */
+static size_t alike(const struct piece *p, size_t r)
+{
+    size_t n = 1;
+
+    while (n < 6 && r + n < p->n_rows && p->rows[r + n].any &&
+           p->rows[r + n].from == p->rows[r].from &&
+           p->rows[r + n].to == p->rows[r].to)
+        n++;
+    return n;
+}
+
+static void add_values(struct piece *p)
+{
+    for (size_t r = 0, n; r < p->n_rows; r += n) {
+        struct query *u[6];
+        const float *s[6];
+
+        n = 1;
+        if (!p->rows[r].any)
+            continue;
+        n = alike(p, r);
+        for (size_t i = 0; i < 6; i++) {
+            size_t row = r + (i < n ? i : n - 1);
+            u[i] = &p->rows[row];
+            s[i] = p->scores + row * KV_BLOCK;
+        }
+        for (size_t at = 0; at < p->v_pad; at += 16)
+            if (n == 1)
+                values1(p, u, s, at);
+            else
+                values6(p, u, s, at);
+    }
+}
+
+static int clamp_pos(int64_t pos)
+{
+    return pos < 0 ? 0 : pos > KV_BLOCK ? KV_BLOCK : (int)pos;
+}
+
+/* The block whose positions begin at `first`. */
+static void attend_block(struct piece *p, int32_t first)
+{
+    int32_t window = p->a->window;
+
+    widen_block(p, p->span->table[first / KV_BLOCK]);
+    score_rows(p);
+    for (size_t r = 0; r < p->n_rows; r++) {
+        struct query *u = &p->rows[r];
+
+        u->to = clamp_pos((int64_t)u->pos + 1 - first);
+        u->from =
+            window > 0 ? clamp_pos((int64_t)u->pos + 1 - window - first) : 0;
+        u->any = false;
+        if (u->from < u->to)
+            soften(p, u, p->scores + r * KV_BLOCK, first);
+    }
+    add_values(p);
+}
+
+static void begin(struct piece *p)
+{
+    const struct be_attn *a = p->a;
+    size_t k_dim = (size_t)p->kv->p.k_dim;
+
+    p->n_rows = p->n * p->group;
+    for (size_t r = 0; r < p->n_rows; r++) {
+        size_t token = p->first + r / p->group;
+        size_t head = p->head * p->group + r % p->group;
+        size_t at = (p->span->row + token) * (size_t)a->n_head + head;
+
+        p->rows[r] = (struct query){
+            .q = a->q + at * k_dim,
+            .out = p->outs + r * p->v_pad,
+            .pos = p->span->pos + (int32_t)token,
+            .slope = a->slopes ? a->slopes[head] : 0,
+            .max = -INFINITY,
+        };
+    }
+    memset(p->outs, 0, p->n_rows * p->v_pad * sizeof *p->outs);
+}
+
+static void finish(const struct piece *p)
+{
+    const struct be_attn *a = p->a;
+    size_t v_dim = (size_t)p->kv->p.v_dim;
+
+    for (size_t r = 0; r < p->n_rows; r++) {
+        size_t token = p->first + r / p->group;
+        size_t head = p->head * p->group + r % p->group;
+        size_t at = (p->span->row + token) * (size_t)a->n_head + head;
+        float *out = a->out + at * v_dim;
+
+        for (size_t i = 0; i < v_dim; i++)
+            out[i] = p->rows[r].out[i] / p->rows[r].sum;
+    }
+}
+
+static void attend(struct piece *p)
+{
+    int32_t last = p->span->pos + (int32_t)(p->first + p->n) - 1;
+    int32_t first = p->span->pos + (int32_t)p->first + 1 - p->a->window;
+
+    first = p->a->window > 0 && first > 0 ? first / KV_BLOCK * KV_BLOCK : 0;
+    begin(p);
+    for (; first <= last; first += KV_BLOCK)
+        attend_block(p, first);
+    finish(p);
+}
+
+/* --- all pieces ----------------------------------------------------------- */
+
+struct attn_job {
+    struct be *b;
+    const struct be_kv *kv;
+    const struct be_attn *a;
+    size_t group, tokens; /* query heads of a key head, tokens of a piece */
+};
+
+static size_t pieces_of(const struct attn_job *j, const struct be_span *s)
+{
+    return (s->n + j->tokens - 1) / j->tokens;
+}
+
+static void compute_piece(void *arg, size_t i, int thread)
+{
+    const struct attn_job *j = arg;
+    const struct be_span *s = j->a->spans;
+    size_t n_head = (size_t)j->kv->p.n_kv_head, at = i / n_head;
+    size_t k_dim = (size_t)j->kv->p.k_dim;
+    struct piece p = { .kv = j->kv, .a = j->a, .head = i % n_head };
+
+    for (; at >= pieces_of(j, s); s++)
+        at -= pieces_of(j, s);
+    p.span = s;
+    p.first = at * j->tokens;
+    p.n = s->n - p.first < j->tokens ? s->n - p.first : j->tokens;
+    p.group = j->group;
+    p.v_pad = ((size_t)j->kv->p.v_dim + 15) / 16 * 16;
+    p.keys = (float *)(void *)(j->b->thread_scratch +
+                               (size_t)thread * AVX2_THREAD_SCRATCH);
+    p.values = p.keys + KV_BLOCK * k_dim;
+    p.scores = p.values + KV_BLOCK * p.v_pad;
+    p.outs = p.scores + ROWS * KV_BLOCK;
+    attend(&p);
+}
+
+_Static_assert(((size_t)KV_BLOCK * AVX2_MAX_HEAD * 2 + ROWS * KV_BLOCK +
+                (size_t)ROWS * AVX2_MAX_HEAD) *
+                       sizeof(float) <=
+                   AVX2_THREAD_SCRATCH,
+               "a piece of attention fits into the scratch");
+
+void avx2_attention(struct be *b, const struct be_kv *kv,
+                    const struct be_attn *a)
+{
+    struct attn_job j = { .b = b, .kv = kv, .a = a };
+    size_t n = 0;
+
+    j.group = (size_t)(a->n_head / kv->p.n_kv_head);
+    assert(j.group > 0 && j.group <= ROWS);
+    j.tokens = ROWS / j.group;
+    for (size_t s = 0; s < a->n_spans; s++)
+        n += pieces_of(&j, &a->spans[s]);
+    pool_run(b->pool, n * (size_t)kv->p.n_kv_head, compute_piece, &j);
+}
+#endif
