@@ -63,6 +63,7 @@ static void open_t2s(void)
     cc.t2s = opencc_open("t2s.json");
     if (cc.t2s == (opencc_t)-1)
         return;
+    cc.fine = true;
     buf_init(&all, 4 * (HAN_END - HAN_FIRST));
     for (int32_t r = HAN_FIRST; r < HAN_END; r++) {
         buf_rune(&all, r);
@@ -72,7 +73,8 @@ static void open_t2s(void)
     if (simple) {
         mark_changes(all.p, simple);
         opencc_convert_utf8_free(simple);
-        cc.fine = true;
+    } else { /* no memory: ask OpenCC about every run */
+        memset(cc.changes, 0xFF, sizeof(cc.changes));
     }
     buf_free(&all);
 }
