@@ -1,0 +1,251 @@
+/* Real models: next-token logits, letters and greedy runs against those of the
+ * float32 originals.
+ *
+ * With MK_ACT_F32 they must agree within float rounding.  With MK_ACT_Q8 the
+ * test holds the engine to what other engines with int8 activations reach on
+ * the same file and prints its own worst difference beside theirs.  Quick mode
+ * takes two prompts a model.  The reference backend is left out but for
+ * machines that have no other: it would take minutes. */
+#include "engine/engine.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/base/mem.h"
+#include "tests/t.h"
+
+#define MAX_IDS 512
+
+struct real {
+    const char *name;
+    double bar;    /* float path, a logit */
+    double q8_bar; /* int8 path, a top-5 logit or a letter's logprob */
+};
+
+/* The int8 bars are what llama.cpp's own worst differences are, and a half. */
+static const struct real reals[] = {
+    { "smollm2-135m-instruct-q4_1", 1e-3, 0.57 },
+    { "qwen2.5-coder-0.5b-instruct-q4_k_m", 1e-3, 0.45 },
+    { "gemma3-270m-q4_k_m", 0.02, 0.96 },
+};
+#define N_REALS (sizeof reals / sizeof reals[0])
+
+/* One model, opened, with its reference. */
+struct run {
+    const struct real *real;
+    struct mk_model *m;
+    struct mk_ctx *c;
+    struct json *j;
+    float *logits;
+    size_t n_vocab;
+    double bar, margin; /* greedy is compared above this margin */
+    double worst, theirs;
+    size_t n_steps;
+};
+
+static bool full_mode(void)
+{
+    const char *mode = getenv("MOKAO_TEST_MODE");
+    return mode && strcmp(mode, "full") == 0;
+}
+
+static void ok(int rc, const char *err)
+{
+    ck_assert_msg(rc == MK_OK, "status %d: %s", rc, err);
+}
+
+static bool open_run(struct run *r, const struct real *real,
+                     enum mk_activations act)
+{
+    struct mk_model_params mp = { .activations = act };
+    struct mk_ctx_params cp = { 0, 512, 256 };
+    char name[256], err[MK_ERR_LEN];
+    const char *path;
+    struct buf text;
+    struct err e;
+
+    snprintf(name, sizeof name, "%s.gguf", real->name);
+    path = t_model(name);
+    if (!path)
+        return false;
+    *r = (struct run){ .real = real };
+    ok(mk_model_open(&r->m, path, &mp, err), err);
+    ok(mk_ctx_open(&r->c, r->m, &cp, err), err);
+    snprintf(name, sizeof name, "tests/golden/real/%s.json", real->name);
+    t_read(name, &text);
+    t_ok(json_parse(&r->j, buf_view(&text), &e), &e);
+    buf_free(&text);
+    r->n_vocab = (size_t)mk_model_info(r->m)->n_vocab;
+    r->logits = mem_array(r->n_vocab, sizeof *r->logits);
+    ck_assert_ptr_nonnull(r->logits);
+    return true;
+}
+
+static void close_run(struct run *r)
+{
+    mem_free(r->logits);
+    json_free(r->j);
+    mk_ctx_close(r->c);
+    mk_model_close(r->m);
+}
+
+static size_t argmax(const float *x, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static double logsumexp(const float *x, size_t n)
+{
+    double max = (double)x[argmax(x, n)], sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)x[i] - max);
+    return max + log(sum);
+}
+
+static void compute(struct run *r, int32_t seq, const int32_t *ids, size_t n)
+{
+    struct mk_piece p = { .seq = seq,
+                          .tokens = ids,
+                          .n = n,
+                          .want = MK_WANT_LAST,
+                          .logits = r->logits };
+    char err[MK_ERR_LEN];
+
+    ok(mk_compute(r->c, &p, 1, err), err);
+}
+
+/* --- one prompt ----------------------------------------------------------- */
+
+static void near(struct run *r, double got, double want, const char *prompt,
+                 const char *what)
+{
+    double d = fabs(got - want);
+
+    r->worst = d > r->worst ? d : r->worst;
+    ck_assert_msg(d <= r->bar, "%s, %s: %s is %.5f, expected %.5f",
+                  r->real->name, prompt, what, got, want);
+}
+
+static void check_top(struct run *r, const struct json *hf, const char *id)
+{
+    const struct json *t = json_child(json_get(hf, "top5"));
+
+    for (; t; t = json_next(t))
+        near(r, (double)r->logits[(size_t)json_number(json_get(t, "id"))],
+             json_number(json_get(t, "logit")), id, "a top logit");
+}
+
+/* Log-probabilities of A ... D; their order is what an evaluation reads. */
+static void check_letters(struct run *r, const struct json *hf, const char *id,
+                          const char *ids_key, const char *key)
+{
+    double lse = logsumexp(r->logits, r->n_vocab);
+    const struct json *want = json_child(json_get(hf, key));
+    const struct json *ids = json_child(json_get(r->j, ids_key));
+
+    for (; want; want = json_next(want), ids = json_next(ids)) {
+        size_t token = (size_t)json_number(json_at(ids, 0));
+        ck_assert_str_eq(json_key(want), json_key(ids));
+        near(r, (double)r->logits[token] - lse, json_number(want), id,
+             json_key(want));
+    }
+}
+
+static void check_greedy(struct run *r, const struct json *hf, int32_t seq,
+                         const char *id)
+{
+    const struct json *want = json_child(json_get(hf, "greedy_ids"));
+    const struct json *margin = json_child(json_get(hf, "greedy_margin"));
+    size_t steps = 0;
+
+    for (; want; want = json_next(want), margin = json_next(margin)) {
+        int32_t next = (int32_t)argmax(r->logits, r->n_vocab);
+        if (json_number(margin) < r->margin)
+            break;
+        ck_assert_msg(next == (int32_t)json_number(want),
+                      "%s, %s: greedy token %zu is %d, expected %d",
+                      r->real->name, id, steps, next, (int)json_number(want));
+        r->n_steps++;
+        if (++steps == (full_mode() ? 32 : 4))
+            break;
+        compute(r, seq, &next, 1);
+    }
+}
+
+static void check_prompt(struct run *r, const struct json *p)
+{
+    const struct json *hf = json_get(p, "hf_fp32");
+    const char *id = json_string(json_get(p, "id"));
+    double theirs =
+        json_number(json_get(hf, "max_abs_diff_of_llama_top5_logits"));
+    int32_t ids[MAX_IDS], seq;
+    size_t n = 0;
+    char err[MK_ERR_LEN];
+
+    for (const struct json *v = json_child(json_get(p, "prompt_ids")); v;
+         v = json_next(v), n++)
+        ids[n] = (int32_t)json_number(v);
+    r->theirs = theirs > r->theirs ? theirs : r->theirs;
+    ok(mk_seq_new(r->c, &seq, err), err);
+    compute(r, seq, ids, n);
+    check_top(r, hf, id);
+    check_letters(r, hf, id, "abcd_token_ids", "abcd_logprob");
+    check_letters(r, hf, id, "space_abcd_token_ids", "space_abcd_logprob");
+    check_greedy(r, hf, seq, id);
+    mk_seq_free(r->c, seq);
+}
+
+static void check_list(struct run *r, const char *key)
+{
+    const struct json *p = json_child(json_get(r->j, key));
+    size_t most = full_mode() ? 100 : 1;
+
+    for (size_t i = 0; p && i < most; p = json_next(p), i++)
+        check_prompt(r, p);
+}
+
+static void check_model(const struct real *real, enum mk_activations act)
+{
+    struct run r;
+
+    if (!open_run(&r, real, act))
+        return;
+    r.bar = act == MK_ACT_F32 ? real->bar : real->q8_bar;
+    r.margin = act == MK_ACT_F32 ? 0.01 : 0.5;
+    check_list(&r, "prompts");
+    check_list(&r, "chats");
+    ck_assert(r.n_steps > 0 || act == MK_ACT_Q8);
+    printf("%s, %s on %s: worst difference %.5f (llama.cpp with int8: %.5f), "
+           "%zu greedy tokens\n",
+           real->name, act == MK_ACT_F32 ? "float32" : "int8",
+           mk_model_info(r.m)->device, r.worst, r.theirs, r.n_steps);
+    fflush(stdout);
+    close_run(&r);
+}
+
+START_TEST(float_path_agrees_with_the_original)
+{
+    check_model(&reals[_i], MK_ACT_F32);
+}
+END_TEST
+
+START_TEST(integer_path_is_as_near_as_others)
+{
+    check_model(&reals[_i], MK_ACT_Q8);
+}
+END_TEST
+
+static void setup(TCase *tc)
+{
+    tcase_add_loop_test(tc, float_path_agrees_with_the_original, 0,
+                        (int)N_REALS);
+    tcase_add_loop_test(tc, integer_path_is_as_near_as_others, 0, (int)N_REALS);
+}
+T_MAIN("real", setup)
