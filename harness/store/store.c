@@ -11,7 +11,6 @@
  * faster and lose the last groups with the power. */
 #include "harness/store/store.h"
 
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -127,10 +126,12 @@ static void configure(void)
 
 /* ---- Errors ---- */
 
-static bool is_disk_errno(int errnum)
+/* A write that fails does so for want of room, whatever limit was met: SQLite
+ * tells a full disk apart, but not a quota or a limit on file sizes. */
+static bool is_write_error(int lite)
 {
-    return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG ||
-           errnum == EROFS;
+    return lite == SQLITE_IOERR_WRITE || lite == SQLITE_IOERR_FSYNC ||
+           lite == SQLITE_IOERR_TRUNCATE || lite == SQLITE_IOERR_SHMSIZE;
 }
 
 /* Notes when the engine has undone the open group by itself. */
@@ -171,11 +172,16 @@ static enum err_code lite_fail(struct store *s, int lite, struct err *e)
         if (lite_errors[i].lite == (lite & 0xff))
             found = lite_errors[i];
     }
-    if ((lite & 0xff) == SQLITE_IOERR && is_disk_errno(errnum)) {
+    if (is_write_error(lite)) {
         found.code = ERR_DISK;
-        found.text = "the disk is full: make room and start again";
+        found.text = "could not be written: is the disk full, a quota or a "
+                     "limit on file sizes met?";
     } else if (lite == SQLITE_IOERR_NOMEM) {
         found.code = ERR_NOMEM;
+    } else if ((lite & 0xff) == SQLITE_CANTOPEN && !s->read_only) {
+        found.code = ERR_DISK;
+        found.text = "cannot be opened or made for writing: give another "
+                     "place with --db";
     } else if ((lite & 0xff) == SQLITE_CANTOPEN && errnum) {
         err_errno(e, errnum, "cannot open");
         note_loss(s, e->code);
@@ -545,48 +551,60 @@ static enum err_code migrate(struct store *s, int64_t from, struct err *e)
     return note_maker(s, e);
 }
 
-/* What the file is: its version, 0 for a new one. */
-static enum err_code identify(struct store *s, int64_t *version, struct err *e)
-{
-    int64_t id, tables;
+/* What the file is. */
+struct identity {
+    int64_t application, version, tables;
+};
 
-    if (sql_int(s, "PRAGMA application_id", &id, e, "") ||
-        sql_int(s, "PRAGMA user_version", version, e, "") ||
-        sql_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e, ""))
+static enum err_code identify(struct store *s, struct identity *is,
+                              struct err *e)
+{
+    if (sql_int(s, "PRAGMA application_id", &is->application, e, "") ||
+        sql_int(s, "PRAGMA user_version", &is->version, e, "") ||
+        sql_int(s, "SELECT count(*) FROM sqlite_schema", &is->tables, e, ""))
         return e->code;
-    if (id != SCHEMA_APPLICATION_ID && (tables > 0 || *version != 0))
+    if (is->application != SCHEMA_APPLICATION_ID &&
+        (is->tables > 0 || is->version != 0))
         return err_set(e, ERR_FORMAT,
                        "%s: a database of another program, not of mokao",
                        s->path);
-    if (*version > SCHEMA_VERSION)
+    if (is->version > SCHEMA_VERSION)
         return err_set(e, ERR_FORMAT,
                        "%s: made by a newer mokao: version %lld, this one "
                        "knows %d",
-                       s->path, (long long)*version, SCHEMA_VERSION);
+                       s->path, (long long)is->version, SCHEMA_VERSION);
     return ERR_OK;
+}
+
+static enum err_code refuse_old(const struct store *s,
+                                const struct identity *is, struct err *e)
+{
+    if (is->tables == 0)
+        return err_set(e, ERR_FORMAT, "%s: empty; `mokao run` fills it",
+                       s->path);
+    return err_set(e, ERR_FORMAT,
+                   "%s: made by an older mokao: version %lld, this one reads "
+                   "%d; `mokao score` brings it up to date",
+                   s->path, (long long)is->version, SCHEMA_VERSION);
 }
 
 static enum err_code bring_up_to_date(struct store *s, struct err *e)
 {
-    int64_t version;
+    struct identity is;
     enum err_code rc;
 
-    if (identify(s, &version, e))
+    if (identify(s, &is, e))
         return e->code;
-    if (version == SCHEMA_VERSION)
+    if (is.version == SCHEMA_VERSION)
         return ERR_OK;
     if (s->read_only)
-        return err_set(e, ERR_FORMAT,
-                       "%s: %s: version %lld, this one reads %d; `mokao score "
-                       "--db` brings it up to date",
-                       s->path, version ? "made by an older mokao" : "empty",
-                       (long long)version, SCHEMA_VERSION);
+        return refuse_old(s, &is, e);
     if (set_wal(s, e) || sql_begin(s, e))
         return e->code;
     /* Another process may have been first. */
-    rc = identify(s, &version, e);
+    rc = identify(s, &is, e);
     if (!rc)
-        rc = migrate(s, version, e);
+        rc = migrate(s, is.version, e);
     if (rc) {
         sql_abandon(s);
         return rc;
