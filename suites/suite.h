@@ -75,6 +75,8 @@ struct suite {
 enum err_code suite_open(struct suite **out, const char *path,
                          struct err *e) MUST_CHECK;
 void suite_close(struct suite *s);
+/* Small letters, digits, - _ . with a letter or digit first. */
+bool suite_id_is_valid(const char *id);
 /* NULL when the suite gives none for it. */
 const struct subset_title *suite_subset_title(const struct suite *s,
                                               const char *subset);

@@ -15,13 +15,19 @@ static const char *const fields[] = {
 
 static const char *const metrics[] = { "accuracy", "score", NULL };
 
+bool suite_id_is_valid(const char *id)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+    return *id && !id[strspn(id, plain)] && !strchr("-_.", *id);
+}
+
 /* An id is a folder's name and the part before the slash of ID/SUBSET. */
 static void check_id(struct loader *l, const char *id)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
     char q[LOAD_QUOTE];
 
-    if (id && (id[strspn(id, plain)] || *id == '.' || *id == '-'))
+    if (id && !suite_id_is_valid(id))
         load_fault(l, "id",
                    "\"%s\": expected small letters, digits, - _ . and a "
                    "letter or digit first",

@@ -22,9 +22,11 @@ struct cmd {
     X(bench) \
     X(generate) \
     X(help) \
+    X(import) \
     X(model) \
     X(report) \
     X(run) \
+    X(suite) \
     X(tokenize)
 /* clang-format on */
 #define COMMAND_DECL(name) extern const struct cmd cmd_##name;
