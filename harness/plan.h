@@ -17,11 +17,11 @@ struct plan_params {
     const struct plan_suite *suites;
     size_t n_suites;
     struct prompt_params prompt;
-    size_t limit;       /* items a suite and subset at the most, 0: all */
-    size_t trials;      /* 1 or more */
+    size_t limit;           /* items a suite and subset at the most, 0: all */
+    size_t trials;          /* 1 or more */
     size_t shard, n_shards; /* by item digest, shard counts from 0; n_shards
                                0: no sharding */
-    bool fresh;         /* ask again what is stored */
+    bool fresh;             /* ask again what is stored */
     int64_t run;
 };
 
@@ -35,23 +35,26 @@ struct plan_entry {
 struct plan {
     struct plan_entry *entries; /* in suite and item order */
     size_t n;
-    size_t n_stored;            /* left out: already answered */
+    size_t n_stored; /* left out: already answered */
     struct prompt_params prompt;
     struct arena arena;
 };
 
-/* Writes the rows of suites, items, prompts it needs, after every item has
- * passed plan_check_item().  What p points to (suites, strings) must live as
+/* Writes the rows of suites, items, prompts it needs, after each suite and item
+ * has passed the checks below.  An item that is named twice (by two globs, say)
+ * is planned once; a subset that matches nothing is an error.  What p points to (suites, strings) must live as
  * long as the plan.  *out's memory is freed by plan_free(). */
 enum err_code plan_make(struct plan *out, struct store *s, int64_t model,
                         const struct plan_params *p, struct err *e) MUST_CHECK;
 void plan_free(struct plan *p);
 
-/* What matchers and templates have to say about an item: whether its matcher
- * exists and takes its answer and choices, whether the suite's template can
- * show it.  The `item` of struct suite_checks; user is not used. */
+/* The hooks of struct suite_checks: what templates and matchers have to say.
+ * Whether the suite's template and matcher exist, whether an item's matcher
+ * exists and takes its answer and choices.  ERR_FORMAT with "field: message";
+ * user is not used. */
+enum err_code plan_check_suite(void *user, const struct suite *s,
+                               struct err *e) MUST_CHECK;
 enum err_code plan_check_item(void *user, const struct suite *s,
-                              const struct item *it,
-                              struct err *e) MUST_CHECK;
+                              const struct item *it, struct err *e) MUST_CHECK;
 
 #endif

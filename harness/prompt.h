@@ -22,14 +22,15 @@ struct prompt_params {
     const char *template; /* NULL: the suite's */
     size_t shots;
     enum ask ask;
-    bool can_score;       /* the runner's */
-    bool completion;      /* plain text instead of a chat */
-    const char *system;   /* the model's system prompt, or NULL */
+    bool can_score;     /* the runner's */
+    bool completion;    /* plain text instead of a chat */
+    const char *system; /* the model's system prompt, or NULL */
     struct sampling sampling;
 };
 
 /* A template is one row of the table in prompt.c: the words around question,
- * choices and answer, with and without chain of thought, zh and en. */
+ * choices and answer, with and without reasoning first, zh and en.  Each can
+ * show every item: one without choices stands as it is, as do turns. */
 struct prompt_template {
     const char *name; /* "choice-zh", "choice-zh-cot", "direct-zh" ... */
     const char *doc;
@@ -41,8 +42,11 @@ const struct prompt_template *prompt_template_find(const char *name,
 
 /* What is asked of an item: one request a turn.  For turn > 0 `replies` holds
  * the model's earlier answers.  Everything lives in the arena, in the suite or
- * in p.  The examples are the first p->shots of the item's subset; fewer than
- * that are an error, as is a template that cannot show the item.
+ * in p.
+ *
+ * The examples are the first p->shots of the item's subset that can be shown
+ * (one question, an answer that is a text); fewer than that are an error.  An
+ * item with turns is asked without.
  *
  * Scored in plain text (a template for it, or p->completion) the options begin
  * with a space and go on from "答案："; in a chat they are beginnings of the

@@ -92,7 +92,7 @@ const struct suite_format *suite_format_find(const char *name,
     for (size_t i = 0; suite_formats[i]; i++) {
         const char *have = suite_formats[i]->name;
         size_t d = text_distance(str_of(name), str_of(have));
-        if (d == 0)
+        if (strcmp(name, have) == 0)
             return suite_formats[i];
         if (nearest && d < least) {
             least = d;

@@ -84,15 +84,17 @@ const struct subset_title *suite_subset_title(const struct suite *s,
 const char *suite_item_matcher(const struct suite *s, const struct item *it);
 
 /* What suite_check() calls.  Suites know no matchers and no templates, so what
- * these have to say about an item comes in through `item`: plan_check_item()
- * of harness/plan.h is made for it. */
+ * these have to say comes in through `suite` and `item`: plan_check_suite() and
+ * plan_check_item() of harness/plan.h are made for that.  Their ERR_FORMAT with
+ * "field: message" is one more fault; other codes end the check. */
 struct suite_checks {
     /* For each fault; line 0: the file as a whole, field "": the line as a
      * whole.  A suspicion's field starts with '~'. */
     void (*fault)(void *user, const char *file, size_t line,
                   const char *field, const char *message);
-    /* For each item that is sound so far, NULL: none.  ERR_FORMAT with
-     * "field: message" is one more fault; other codes end the check. */
+    /* When suite.json has been read and is sound; NULL: none. */
+    enum err_code (*suite)(void *user, const struct suite *s, struct err *e);
+    /* For each item and example that is sound so far; NULL: none. */
     enum err_code (*item)(void *user, const struct suite *s,
                           const struct item *it, struct err *e);
     void *user;

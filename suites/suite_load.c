@@ -6,105 +6,12 @@
  * misspelt "anwser" would otherwise be found only in the scores. */
 #include "suites/suite_load.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/io.h"
 
 #define MAX_FILE ((size_t)1 << 30)
-
-void load_stop(struct loader *l, enum err_code rc)
-{
-    if (!l->rc)
-        l->rc = rc;
-}
-
-const char *load_quote(const char *s, char out[LOAD_QUOTE])
-{
-    struct str all = str_of(s), shown = { s, text_fit(all, 40) };
-
-    if (shown.n > LOAD_QUOTE - 8)
-        shown.n = text_whole((struct str){ s, LOAD_QUOTE - 8 });
-    snprintf(out, LOAD_QUOTE, "%.*s%s", STR_FMT(shown),
-             shown.n < all.n ? "..." : "");
-    return out;
-}
-
-/* The line of suite.json where a field stands, 0 when it is not there. */
-static size_t find_line(const struct loader *l, const char *field)
-{
-    char quoted[80];
-    size_t at, line = 1, len = strcspn(field, ".[");
-
-    snprintf(quoted, sizeof quoted, "\"%.*s\"", (int)len, field);
-    at = str_find(l->text, str_of(quoted), 0);
-    if (!len || at == (size_t)-1)
-        return 0;
-    for (size_t i = 0; i < at; i++)
-        line += l->text.p[i] == '\n';
-    return line;
-}
-
-static void say(struct loader *l, size_t line, const char *mark,
-                const char *field, const char *message)
-{
-    char name[128];
-
-    snprintf(name, sizeof name, "%s%s%s", mark, l->where, field);
-    l->checks->fault(l->checks->user, l->file, line, name, message);
-}
-
-/* Opening: the first fault is the error. */
-static void fail(struct loader *l, size_t line, const char *field,
-                 const char *message)
-{
-    char at[24] = "";
-
-    if (line)
-        snprintf(at, sizeof at, ":%zu", line);
-    l->rc = err_set(l->e, ERR_FORMAT, "%s/%s%s: %s%s%s%s", l->s->path, l->file,
-                    at, l->where, field, *field ? ": " : "", message);
-}
-
-void load_fault(struct loader *l, const char *field, const char *fmt, ...)
-{
-    struct err text; /* cuts at a character's end */
-    char msg[512];
-    size_t line = l->line ? l->line : find_line(l, field);
-    va_list ap;
-
-    if (l->rc)
-        return;
-    va_start(ap, fmt);
-    vsnprintf(msg, sizeof msg, fmt, ap);
-    va_end(ap);
-    err_set(&text, ERR_FORMAT, "%s", msg);
-    l->bad = true;
-    l->n_faults++;
-    if (l->checks)
-        say(l, line, "", field, text.msg);
-    else
-        fail(l, line, field, text.msg);
-}
-
-void load_warn(struct loader *l, size_t line, const char *field,
-               const char *fmt, ...)
-{
-    struct err text;
-    char msg[512];
-    va_list ap;
-
-    if (l->rc || !l->checks)
-        return;
-    va_start(ap, fmt);
-    vsnprintf(msg, sizeof msg, fmt, ap);
-    va_end(ap);
-    err_set(&text, ERR_FORMAT, "%s", msg);
-    l->n_warnings++;
-    say(l, line, "~", field, text.msg);
-}
 
 static const char *keep(struct loader *l, const char *s)
 {
@@ -248,30 +155,6 @@ void load_known(struct loader *l, const struct json *j,
     }
 }
 
-/* The hook's message starts with the field it is about. */
-static void ask_hook(struct loader *l, const struct item *it)
-{
-    struct err e = { 0 };
-    enum err_code rc;
-    char field[32];
-    size_t len;
-
-    if (l->rc || l->bad || !l->checks || !l->checks->item)
-        return;
-    rc = l->checks->item(l->checks->user, l->s, it, &e);
-    if (!rc)
-        return;
-    if (rc != ERR_FORMAT && rc != ERR_USAGE) {
-        load_stop(l, err_set(l->e, rc, "%s", e.msg));
-        return;
-    }
-    len = strcspn(e.msg, ": ");
-    if (e.msg[len] != ':' || len >= sizeof field)
-        len = 0;
-    snprintf(field, sizeof field, "%.*s", (int)len, e.msg);
-    load_fault(l, field, "%s", len ? e.msg + len + 2 : e.msg);
-}
-
 static bool is_utf8(struct loader *l, struct str line, size_t at)
 {
     size_t bad;
@@ -320,7 +203,7 @@ static bool read_line(struct loader *l, struct str line, size_t at,
         load_item(l, j, it);
     json_free(j);
     it->line = l->line;
-    ask_hook(l, it);
+    load_ask_item_hook(l, it);
     return !l->rc && !l->bad;
 }
 
@@ -410,7 +293,10 @@ static void read_lines(struct loader *l, const char *start, struct item **items,
         else
             (*items)[*n] = (struct item){ 0 };
     }
-    if (!l->rc && *items)
+    l->line = 0;
+    if (!*items)
+        load_stop(l, err_set(l->e, ERR_NOMEM, "%s: no memory", l->s->path));
+    else if (!l->rc)
         check_ids(l, *items, *n);
     l->line = 0;
 }

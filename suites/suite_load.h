@@ -62,6 +62,10 @@ void load_known(struct loader *l, const struct json *j,
  * caller frees `out`.  A file that is not there is a fault. */
 bool load_file(struct loader *l, const char *file, struct buf *out);
 
+/* Ask the caller's hooks about what l stands in, if it is sound so far. */
+void load_ask_suite_hook(struct loader *l);
+void load_ask_item_hook(struct loader *l, const struct item *it);
+
 /* Reads suite.json into l->s (suite_meta.c). */
 void load_meta(struct loader *l);
 /* Reads one item from a parsed line (suite_item.c). */

@@ -179,6 +179,7 @@ void load_meta(struct loader *l)
                    json_type_name(json_type(j)));
     else
         read_fields(l, j);
+    load_ask_suite_hook(l);
 done:
     json_free(j);
     buf_free(&text);
