@@ -18,10 +18,10 @@ struct slot {
     struct request request;  /* id is the slot's number */
     struct store_sample key; /* of the turn under way */
     size_t turn, n_turns;
-    const char **replies;    /* [n_turns] */
-    bool judged, correct;    /* so far, over all turns */
+    const char **replies; /* [n_turns] */
+    bool judged, correct; /* so far, over all turns */
     struct arena arena;
-    size_t next;             /* in the free or the ready list */
+    size_t next; /* in the free or the ready list */
 };
 
 #define NO_SLOT ((size_t)-1)
@@ -36,7 +36,7 @@ struct run {
     size_t next_entry;
     struct arena scratch; /* of judging; reset for each sample */
     int64_t started_ns;
-    enum err_code rc;     /* the first failure that ends the run */
+    enum err_code rc; /* the first failure that ends the run */
     struct err *e;
 };
 
@@ -69,10 +69,10 @@ static struct slot *take_slot(struct run *r)
     return s;
 }
 
-static void release_slot(struct run *r, struct slot *s, size_t number)
+static void release_slot(struct run *r, struct slot *s)
 {
     s->next = r->free;
-    r->free = number;
+    r->free = s->request.id;
 }
 
 static void free_slots(struct run *r)
@@ -149,14 +149,16 @@ static enum err_code skip_stored(struct run *r, struct slot *s)
         if (!answered || s->n_turns == 1)
             return ERR_OK;
         if (store_query(r->params->store,
-                        "SELECT text FROM response WHERE sample = ?",
-                        on_reply, &reply, r->e, "i", id))
+                        "SELECT text FROM response WHERE sample = ?", on_reply,
+                        &reply, r->e, "i", id))
             return r->e->code;
         s->replies[s->turn++] = reply.text;
     }
     return ERR_OK;
 }
 
+/* Prepares the first turn of the entry that has no answer yet; NULL when there
+ * is none, or when the run has failed. */
 static struct slot *start_entry(struct run *r, const struct plan_entry *entry)
 {
     struct slot *s = take_slot(r);
@@ -176,7 +178,10 @@ static struct slot *start_entry(struct run *r, const struct plan_entry *entry)
         fail(r, err_set(r->e, ERR_NOMEM, "no memory for a request"));
     else if (skip_stored(r, s))
         fail(r, err_wrap(r->e, "item %s", entry->item->id));
-    return s;
+    if (!r->rc && s->turn < s->n_turns)
+        return s;
+    release_slot(r, s);
+    return NULL;
 }
 
 static const struct request *next(void *user)
@@ -191,10 +196,8 @@ static const struct request *next(void *user)
     }
     while (!r->rc && r->next_entry < r->plan->n) {
         s = start_entry(r, &r->plan->entries[r->next_entry++]);
-        if (!r->rc && s->turn < s->n_turns)
-            return &s->request;
         if (s)
-            release_slot(r, s, s->request.id);
+            return &s->request;
     }
     return NULL;
 }
@@ -251,8 +254,8 @@ static enum err_code store_answer(struct run *r, struct slot *s,
     }
     rc = buf_check(&json, "the options' scores", r->e);
     if (!rc)
-        rc = store_add_response(r->params->store, &s->key, &row, sample,
-                                &added, r->e);
+        rc = store_add_response(r->params->store, &s->key, &row, sample, &added,
+                                r->e);
     buf_free(&json);
     return rc;
 }
@@ -321,7 +324,7 @@ static void end_entry(struct run *r, struct slot *s, bool failed)
         p->judged += s->judged;
         p->correct += s->judged && s->correct;
     }
-    release_slot(r, s, s->request.id);
+    release_slot(r, s);
 }
 
 /* --- the exchange ---------------------------------------------------------- */

@@ -7,28 +7,45 @@
 #include "harness/base/mem.h"
 #include "harness/store/store.h"
 
-/* A sample as it is judged. All strings are JSON where the store says so. */
+/* A sample as it is judged.  choices is {"A":text,...}, matcher
+ * {"name":...,options}.  An option's log-probability is a number or
+ * {"logprob":...,"tokens":...}; it is the sum over its tokens. */
 struct score_in {
-    const char *answer, *choices, *matcher; /* JSON */
+    const char *answer, *choices, *matcher; /* JSON; choices may be NULL */
     const char *text;          /* NULL when scored by log-likelihood */
-    const char *logprobs_json; /* {"A":-1.2,...} and token counts, or NULL */
+    const char *finish;        /* how the response ended, or NULL */
+    const char *logprobs_json; /* {"A":-1.2,...}, or NULL */
     double margin;             /* NaN: unknown */
     bool q8;                   /* int8 activations: near-ties are flagged */
 };
+/* With option scores the likeliest option is the answer (rule "logprob"; of
+ * equal ones the first, rule "logprob-tie"); else the matcher reads the text.
+ * What it cannot read is refused when the vendor says that the answer was
+ * refused or filtered (rule "finish").  A matcher that meets its step limit
+ * leaves the sample unparsable (rule "limit").  ERR_FORMAT: a matcher that is
+ * not known, or broken JSON. */
 /* Strings of *out live in the arena. */
 enum err_code score_judge(const struct score_in *in, struct arena *a,
                           struct store_score *out, struct err *e) MUST_CHECK;
 
 /* Judges a stored sample that has a response, and stores the score.  Reads all
- * it needs from the database, so that a run and a rescoring cannot differ. */
+ * it needs from the database, so that a run and a rescoring cannot differ.
+ * out->verdict is NULL when the sample has no response or is not judged. */
 enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
                            struct store_score *out, struct err *e) MUST_CHECK;
 
 struct score_totals {
-    int64_t scored, changed, to_correct, to_wrong, unparsable, refused;
+    int64_t scored;     /* judged now */
+    int64_t changed;    /* had another verdict or score before */
+    int64_t to_correct; /* changed, and correct only now */
+    int64_t to_wrong;   /* changed, and correct only before */
+    int64_t unparsable, refused; /* of those scored */
+    int64_t current;    /* left out: judged by today's matcher already */
 };
-/* Scores stored responses again with today's matchers; all: also those whose
- * matcher and version are current. progress may be NULL. */
+/* Scores stored responses with today's matchers: those without a score or
+ * whose matcher, version or settings changed; all: every one.  Commits as it
+ * goes, so that a later call takes up an interrupted one.  progress may be
+ * NULL. */
 enum err_code score_all(struct store *s, bool all,
                         void (*progress)(void *, int64_t done, int64_t n),
                         void *user, struct score_totals *t,

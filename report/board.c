@@ -19,15 +19,18 @@ static const char *last_part(const char *path)
 /* Expressions over suite su, suite_item si, item i. */
 static const struct by {
     const char *name, *sql;
+    bool path; /* the last part is title enough */
 } bys[] = {
-    { "ability", "coalesce(nullif(su.ability, ''), su.id)" },
-    { "difficulty", "coalesce(i.difficulty, '-')" },
+    { "ability", "coalesce(nullif(su.ability, ''), su.id)", true },
+    { "difficulty", "coalesce(i.difficulty, '-')", false },
     { "group",
       "coalesce(nullif(substr(su.ability, 1, instr(su.ability || '/', '/') - "
-      "1), ''), su.id)" },
+      "1), ''), su.id)",
+      false },
     { "subset",
-      "CASE si.subset WHEN '' THEN su.id ELSE su.id || '/' || si.subset END" },
-    { "suite", "su.id" },
+      "CASE si.subset WHEN '' THEN su.id ELSE su.id || '/' || si.subset END",
+      false },
+    { "suite", "su.id", false },
 };
 
 static const struct by *find_by(const char *name)
@@ -36,6 +39,19 @@ static const struct by *find_by(const char *name)
         if (!strcmp(bys[i].name, name))
             return &bys[i];
     return NULL;
+}
+
+/* The ten base abilities in the order SuperCLUE gives them; others after. */
+static size_t ability_order(const char *path)
+{
+    static const char *const words[] = { "语义理解", "闲聊", "对话", "角色",
+                                         "知识",     "生成", "代码", "逻辑",
+                                         "计算",     "安全" };
+    size_t i = 0, n = sizeof words / sizeof *words;
+
+    while (i < n && !strstr(last_part(path), words[i]))
+        i++;
+    return i;
 }
 
 bool board_knows(const char *by)
@@ -68,6 +84,7 @@ static void *grown(struct arena *a, void *v, size_t n, size_t size)
 struct load {
     struct board *b;
     const struct report_params *p;
+    const struct by *by;
     const char *models, *suites; /* JSON lists or NULL */
 };
 
@@ -142,14 +159,39 @@ static enum err_code add_suite(void *user, const struct store_row *r,
 static enum err_code add_group(void *user, const struct store_row *r,
                                struct err *e)
 {
-    struct board *b = user;
+    const struct load *l = user;
+    struct board *b = l->b;
     char *key = arena_strdup(b->arena, row_text(r, 0));
 
     b->groups = grown(b->arena, b->groups, b->n_groups, sizeof *b->groups);
     if (!b->groups || !key)
         return no_memory(e);
-    b->groups[b->n_groups++] =
-        (struct board_group){ .key = key, .title = last_part(key) };
+    b->groups[b->n_groups++] = (struct board_group){
+        .key = key,
+        .title = l->by->path ? last_part(key) : key,
+        .order = l->by->path ? ability_order(key) : 0,
+    };
+    return ERR_OK;
+}
+
+/* By order, else as they stand.  Items follow their group. */
+static enum err_code sort_groups(struct board *b, struct err *e)
+{
+    size_t *place = arena_array(b->arena, b->n_groups, sizeof *place);
+    struct board_group *sorted =
+        arena_array(b->arena, b->n_groups, sizeof *sorted);
+
+    if (b->arena->failed)
+        return no_memory(e);
+    for (size_t g = 0; g < b->n_groups; g++) {
+        for (size_t h = 0; h < b->n_groups; h++)
+            place[g] += b->groups[h].order < b->groups[g].order ||
+                        (b->groups[h].order == b->groups[g].order && h < g);
+        sorted[place[g]] = b->groups[g];
+    }
+    for (size_t i = 0; i < b->n_items; i++)
+        b->items[i].group = place[b->items[i].group];
+    b->groups = sorted;
     return ERR_OK;
 }
 
@@ -162,8 +204,7 @@ static enum err_code add_group(void *user, const struct store_row *r,
                      "CROSS JOIN sample AS s ON s.model = m.pk AND s.item = si.item " \
                      "WHERE " CHOSEN_MODEL ")"
 
-static enum err_code load_items(struct load *l, const struct by *by,
-                                struct err *e)
+static enum err_code load_items(struct load *l, struct err *e)
 {
     struct store *s = l->p->store;
     const char *groups, *suites, *items;
@@ -171,7 +212,7 @@ static enum err_code load_items(struct load *l, const struct by *by,
     enum err_code rc;
 
     groups = arena_printf(
-        a, "SELECT DISTINCT %s AS g " ASKED_ITEMS " ORDER BY g", by->sql);
+        a, "SELECT DISTINCT %s AS g " ASKED_ITEMS " ORDER BY g", l->by->sql);
     suites =
         "SELECT DISTINCT su.pk, su.id, su.version, su.digest, su.ability " ASKED_ITEMS
         " ORDER BY su.id";
@@ -179,17 +220,17 @@ static enum err_code load_items(struct load *l, const struct by *by,
                          "SELECT si.suite, si.item, si.subset, "
                          "dense_rank() OVER (ORDER BY %s) - 1 " ASKED_ITEMS
                          " ORDER BY 1, 2",
-                         by->sql);
+                         l->by->sql);
     if (!groups || !items)
         return no_memory(e);
-    rc = store_query(s, groups, add_group, l->b, e, "ss", l->models, l->suites);
+    rc = store_query(s, groups, add_group, l, e, "ss", l->models, l->suites);
     if (!rc)
         rc = store_query(s, suites, add_suite, l->b, e, "ss", l->models,
                          l->suites);
     if (!rc)
         rc = store_query(s, items, add_item, l->b, e, "ss", l->models,
                          l->suites);
-    return rc;
+    return rc ? rc : sort_groups(l->b, e);
 }
 
 static size_t find_item(const struct board *b, int64_t suite, int64_t item)
@@ -360,7 +401,7 @@ enum err_code report_check_models(const struct report_params *p, struct err *e)
 enum err_code board_load(struct board *b, const struct report_params *p,
                          const char *by, struct err *e)
 {
-    struct load l = { .b = b, .p = p };
+    struct load l = { .b = b, .p = p, .by = find_by(by) };
     enum err_code rc = report_check_models(p, e);
 
     *b = (struct board){ .arena = p->arena };
@@ -375,7 +416,7 @@ enum err_code board_load(struct board *b, const struct report_params *p,
                      "FROM model AS m WHERE " CHOSEN_MODEL " ORDER BY id, pk",
                      add_model, b, e, "s", l.models);
     if (!rc)
-        rc = load_items(&l, find_by(by), e);
+        rc = load_items(&l, e);
     if (!rc)
         rc = load_scores(&l, e);
     if (!rc)

@@ -38,13 +38,14 @@ struct board_item {
 };
 struct board_group {
     const char *key, *title;              /* whole path; its last part */
+    size_t order;                         /* in which they are shown */
     size_t items;
 };
 struct board {
     struct board_model *models;
     struct board_suite *suites;
     struct board_item *items;             /* sorted by suite, item */
-    struct board_group *groups;           /* sorted by key */
+    struct board_group *groups;           /* sorted by order, key */
     size_t n_models, n_suites, n_items, n_groups;
     /* [n_models][n_items]: failed turns as wrong, as right; NaN: not asked */
     double *low, *high;

@@ -173,7 +173,7 @@ static void block(struct page *p, struct str s)
 {
     struct str rest = s;
 
-    buf_char(p->out, '\n');
+    trim_line(p->out);
     while (rest.n) {
         size_t end = str_find(rest, STR("\n"), 0);
         size_t n = end == (size_t)-1 ? rest.n : end;

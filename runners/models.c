@@ -30,8 +30,8 @@ static void spec_init(struct model_spec *m)
 
 /* A list of strings, or nothing when the member is missing. */
 static enum err_code read_strings(const struct json *j, const char *key,
-                                  struct arena *a, const char ***out,
-                                  size_t *n, struct err *e)
+                                  struct arena *a, const char ***out, size_t *n,
+                                  struct err *e)
 {
     const struct json *list = json_get(j, key), *s;
     size_t i = 0;
@@ -62,13 +62,13 @@ static enum err_code read_parameters(const struct json *j, struct arena *a,
         return ERR_OK;
     rc = json_only(j, known_parameters, e);
     if (!rc)
-        rc = json_get_num_or(j, "temperature", NAN, &m->sampling.temperature,
-                             e);
+        rc =
+            json_get_num_or(j, "temperature", NAN, &m->sampling.temperature, e);
     if (!rc)
         rc = json_get_num_or(j, "top_p", NAN, &m->sampling.top_p, e);
     if (!rc)
-        rc = json_get_int_or(j, "top_k", -1, -1, INT32_MAX,
-                             &m->sampling.top_k, e);
+        rc = json_get_int_or(j, "top_k", -1, -1, INT32_MAX, &m->sampling.top_k,
+                             e);
     if (!rc)
         rc = json_get_int_or(j, "max_tokens", -1, 1, INT32_MAX,
                              &m->sampling.max_tokens, e);
@@ -195,8 +195,8 @@ static const char *models_file(const char *file, struct arena *a)
     if (config && config[0])
         place = arena_printf(a, "%s/mokao/models.json", config);
     else
-        place = arena_printf(a, "%s/.config/mokao/models.json",
-                             home ? home : "");
+        place =
+            arena_printf(a, "%s/.config/mokao/models.json", home ? home : "");
     if (place && io_exists(place))
         return place;
     return io_exists(MK_SHARE "/models.json") ? MK_SHARE "/models.json" : NULL;
@@ -240,8 +240,8 @@ static const char *stem(const char *path, struct arena *a)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
-    return arena_dup(a, base, dot && dot > base ? (size_t)(dot - base)
-                                                : strlen(base));
+    return arena_dup(a, base,
+                     dot && dot > base ? (size_t)(dot - base) : strlen(base));
 }
 
 /* "gguf:PATH", "replay:FILE", or a path that ends in .gguf. */

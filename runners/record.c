@@ -194,8 +194,8 @@ static enum err_code read_numbers(const struct json *j, const char *key,
     size_t i = 0;
 
     if (!list || json_type(list) != JSON_ARRAY || json_len(list) != n)
-        return err_set(e, ERR_FORMAT, "%s: expected a list of %zu numbers",
-                       key, n);
+        return err_set(e, ERR_FORMAT, "%s: expected a list of %zu numbers", key,
+                       n);
     *out = arena_array(a, n + 1, sizeof **out);
     if (!*out)
         return err_set(e, ERR_NOMEM, "no memory for %s", key);
@@ -243,14 +243,14 @@ static enum err_code read_answer(const struct json *j, struct arena *a,
     if (!rc)
         rc = json_get_num_or(j, "margin", NAN, &r->margin, e);
     if (!rc)
-        rc = json_get_int_or(j, "prompt_tokens", -1, -1, max,
-                             &r->prompt_tokens, e);
+        rc = json_get_int_or(j, "prompt_tokens", -1, -1, max, &r->prompt_tokens,
+                             e);
     if (!rc)
-        rc = json_get_int_or(j, "cached_tokens", -1, -1, max,
-                             &r->cached_tokens, e);
+        rc = json_get_int_or(j, "cached_tokens", -1, -1, max, &r->cached_tokens,
+                             e);
     if (!rc)
-        rc = json_get_int_or(j, "output_tokens", -1, -1, max,
-                             &r->output_tokens, e);
+        rc = json_get_int_or(j, "output_tokens", -1, -1, max, &r->output_tokens,
+                             e);
     if (rc)
         return rc;
     if (q->kind == REQUEST_SCORE)

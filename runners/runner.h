@@ -32,20 +32,25 @@ struct sampling {
 };
 
 struct request {
-    size_t id;               /* the caller's */
+    size_t id; /* the caller's */
     enum request_kind kind;
     const struct message *messages; /* CHAT, and SCORE in a chat */
     size_t n_messages;
-    const char *prompt;      /* COMPLETION, and SCORE of plain text */
-    const char **options;    /* SCORE: continuations of the prompt */
+    const char *prompt;   /* COMPLETION, and SCORE of plain text */
+    const char **options; /* SCORE: continuations of the prompt */
     size_t n_options;
-    const char *template;    /* chat template by name; NULL: the model's own */
+    const char *template; /* chat template by name; NULL: the model's own */
     struct sampling sampling;
 };
 
 enum finish {
-    FINISH_STOP, FINISH_LENGTH, FINISH_CONTEXT, FINISH_FILTER, FINISH_REFUSED,
-    FINISH_SCORED, FINISH_OTHER
+    FINISH_STOP,
+    FINISH_LENGTH,
+    FINISH_CONTEXT,
+    FINISH_FILTER,
+    FINISH_REFUSED,
+    FINISH_SCORED,
+    FINISH_OTHER
 };
 const char *finish_name(enum finish f); /* "stop" ... */
 /* FINISH_OTHER for a name it does not know. */
@@ -58,16 +63,16 @@ struct response {
     const char *vendor_code; /* of the error, or NULL */
     int http_status;         /* 0: none */
     int attempts;
-    const char *text;        /* SCORE: NULL */
-    const char *reasoning;   /* kept apart from the answer, or NULL */
+    const char *text;      /* SCORE: NULL */
+    const char *reasoning; /* kept apart from the answer, or NULL */
     enum finish finish;
-    const double *logprobs;  /* SCORE: [n_options], natural log */
+    const double *logprobs;       /* SCORE: [n_options], natural log */
     const int64_t *option_tokens; /* SCORE: [n_options] tokens scored */
-    double margin;           /* engine: smallest top-1 - top-2 on the way, or
+    double margin; /* engine: smallest top-1 - top-2 on the way, or
                                 best - second option; NaN: unknown */
     int64_t prompt_tokens, cached_tokens, output_tokens; /* -1: unknown */
-    int64_t started_ms;      /* wall clock */
-    int64_t latency_ns, first_token_ns; /* -1: unknown */
+    int64_t started_ms;                                  /* wall clock */
+    int64_t latency_ns, first_token_ns;                  /* -1: unknown */
 };
 
 /* Where requests come from and responses go.  The request and all it points to
@@ -86,14 +91,14 @@ struct exchange {
 
 /* What a model is: an entry of models.json or an inline spec. */
 struct model_spec {
-    const char *id;       /* "qwen-0.5b" or the inline spec itself */
-    const char *kind;     /* runner: "gguf", "replay" ... */
-    const char *path;     /* file, or the provider's name of the model */
+    const char *id;   /* "qwen-0.5b" or the inline spec itself */
+    const char *kind; /* runner: "gguf", "replay" ... */
+    const char *path; /* file, or the provider's name of the model */
     const char *name, *vendor;
-    const char **names;   /* all it is known by; name is the first */
+    const char **names; /* all it is known by; name is the first */
     size_t n_names;
     bool open, domestic;
-    double size_b;        /* billions of parameters, 0: unknown */
+    double size_b;              /* billions of parameters, 0: unknown */
     double price_in, price_out; /* per million tokens, NaN: unknown */
     const char *currency, *price_date;
     const char *template; /* chat template, NULL: its own */
@@ -104,16 +109,16 @@ struct model_spec {
 };
 
 struct runner_params {
-    int threads;          /* engine; 0: the cores there are */
-    const char *device;   /* engine; NULL: auto */
-    bool f32;             /* engine: float32 activations */
-    size_t concurrency;   /* in flight at the most; 0: the runner's choice */
-    size_t context;       /* engine: KV positions; 0: the runner's choice */
+    int threads;        /* engine; 0: the cores there are */
+    const char *device; /* engine; NULL: auto */
+    bool f32;           /* engine: float32 activations */
+    size_t concurrency; /* in flight at the most; 0: the runner's choice */
+    size_t context;     /* engine: KV positions; 0: the runner's choice */
 };
 
 struct runner;
 struct runner_kind {
-    const char *name;     /* the prefix of inline specs: "gguf" */
+    const char *name; /* the prefix of inline specs: "gguf" */
     const char *doc;
     enum err_code (*open)(struct runner **out, const struct model_spec *m,
                           const struct runner_params *p, struct err *e);
@@ -136,11 +141,13 @@ struct runner {
     const struct runner_kind *kind;
 };
 
-#define RUNNER_KINDS(X) X(engine) X(replay)
+#define RUNNER_KINDS(X)                                                        \
+    X(engine)                                                                  \
+    X(replay)
 #define RUNNER_DECL(name) extern const struct runner_kind runner_##name;
 RUNNER_KINDS(RUNNER_DECL)
 #undef RUNNER_DECL
-extern const struct runner_kind *const runner_kinds[]; /* NULL at the end */
+extern const struct runner_kind *const runner_kinds[];   /* NULL at the end */
 const struct runner_kind *runner_find(const char *name); /* NULL: none */
 
 /* SHA-256 of what is asked (kind, messages, prompt, options), not of how it is

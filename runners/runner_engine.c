@@ -154,8 +154,8 @@ struct ids {
     size_t n;
 };
 
-static enum err_code tokenize(struct window *w, struct str text,
-                              unsigned flags, struct ids *out, struct err *e)
+static enum err_code tokenize(struct window *w, struct str text, unsigned flags,
+                              struct ids *out, struct err *e)
 {
     size_t cap = text.n + 16; /* never more tokens than bytes, and BOS, EOS */
     char err[MK_ERR_LEN] = "";
@@ -238,8 +238,7 @@ static enum err_code score_job(struct window *w, const struct request *q,
                                const struct ids *prompt, struct mk_job *job,
                                struct err *e)
 {
-    struct mk_option *o =
-        arena_array(&w->arena, q->n_options, sizeof *o);
+    struct mk_option *o = arena_array(&w->arena, q->n_options, sizeof *o);
     struct ids ids;
 
     if (!o)
@@ -253,7 +252,8 @@ static enum err_code score_job(struct window *w, const struct request *q,
         if (o[i].n_prompt == 0 || o[i].n_prompt == ids.n)
             return err_set(e, ERR_FORMAT,
                            "option \"%s\": nothing left to score after the "
-                           "prompt", q->options[i]);
+                           "prompt",
+                           q->options[i]);
     }
     job->options = o;
     job->n_options = q->n_options;
@@ -334,8 +334,7 @@ static enum finish finish_of(enum mk_finish f)
 static bool add_scores(struct window *w, const struct request *q,
                        const struct mk_result *r, struct response *res)
 {
-    double *logprobs =
-        arena_array(&w->arena, q->n_options, sizeof *logprobs);
+    double *logprobs = arena_array(&w->arena, q->n_options, sizeof *logprobs);
     int64_t *tokens = arena_array(&w->arena, q->n_options, sizeof *tokens);
 
     if (!logprobs || !tokens)

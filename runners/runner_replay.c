@@ -68,20 +68,18 @@ static struct entry *make_entry(struct replay *r, const char *key)
     return it;
 }
 
-static enum err_code add_line(struct replay *r, struct str line,
-                              struct err *e)
+static enum err_code add_line(struct replay *r, struct str line, struct err *e)
 {
     struct request q;
     struct response res;
     char key[DIGEST_HEX];
     struct entry *it;
 
-    if (record_read(line, &r->arena, &q, &res, e) ||
-        request_digest(&q, key, e))
+    if (record_read(line, &r->arena, &q, &res, e) || request_digest(&q, key, e))
         return e->code;
     it = make_entry(r, key);
-    if (!it || !mem_grow(&it->responses, &it->cap, it->n + 1,
-                         sizeof *it->responses))
+    if (!it ||
+        !mem_grow(&it->responses, &it->cap, it->n + 1, sizeof *it->responses))
         return err_set(e, ERR_NOMEM, "no memory for the records");
     it->responses[it->n++] = res;
     r->scores = r->scores || q.kind == REQUEST_SCORE;

@@ -66,8 +66,8 @@ int t_main(const char *name, void (*setup)(TCase *tc))
     skips = atomic_load(skipped);
     munmap(skipped, sizeof *skipped);
     remove_tmp();
-    printf("%s: %d passed, %d failed, %d skipped\n", name,
-           run - failed - skips, failed, skips);
+    printf("%s: %d passed, %d failed, %d skipped\n", name, run - failed - skips,
+           failed, skips);
     return failed ? 1 : 0;
 }
 

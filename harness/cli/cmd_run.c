@@ -112,9 +112,9 @@ static error_t parse_shard(struct argp_state *st, const char *arg,
 
 static error_t parse_ask(struct argp_state *st, const char *arg, enum ask *out)
 {
-    static const char *const names[] = { [ASK_AUTO] = "auto",
-                                         [ASK_SCORE] = "score",
-                                         [ASK_GENERATE] = "generate" };
+    static const char *const names[] = {
+        [ASK_AUTO] = "auto", [ASK_SCORE] = "score", [ASK_GENERATE] = "generate"
+    };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], arg) == 0) {
@@ -193,8 +193,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case OPT_TOP_K:
         return cli_arg_int(st, "top-k", arg, 0, INT32_MAX, &o->top_k);
     case OPT_MAX_TOKENS:
-        return cli_arg_int(st, "max-tokens", arg, 1, INT32_MAX,
-                           &o->max_tokens);
+        return cli_arg_int(st, "max-tokens", arg, 1, INT32_MAX, &o->max_tokens);
     case OPT_THREADS:
         return cli_arg_int(st, "threads", arg, 1, 1024, &o->threads);
     case OPT_DEVICE:
@@ -237,9 +236,9 @@ struct session {
     const volatile sig_atomic_t *interrupts;
     const char *model; /* under way */
     int64_t shown_ns;
-    struct buf line;   /* of the record */
+    struct buf line; /* of the record */
     struct arena arena;
-    struct buf out;    /* the summary */
+    struct buf out; /* the summary */
     struct jw json;
     enum err_code worst;
 };
@@ -297,8 +296,8 @@ static enum err_code open_record(struct session *s, struct err *e)
     s->record = -1;
     if (!s->o->record)
         return ERR_OK;
-    s->record = open(s->o->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-                     0666);
+    s->record =
+        open(s->o->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (s->record < 0)
         return err_errno(e, errno, "--record %s", s->o->record);
     return ERR_OK;
@@ -585,8 +584,7 @@ static enum err_code end_run(struct session *s, struct err *e)
     const char *state = s->worst == ERR_OK          ? "done"
                         : s->worst == ERR_CANCELLED ? "interrupted"
                                                     : "part";
-    enum err_code rc =
-        store_end_run(s->store, s->run, state, io_wall_ms(), e);
+    enum err_code rc = store_end_run(s->store, s->run, state, io_wall_ms(), e);
 
     return rc ? rc : store_flush(s->store, e);
 }

@@ -52,8 +52,6 @@ struct store_suite {
     const char *id, *version, *digest, *title_zh, *title_en, *ability,
         *language, *licence, *matcher, *path;
 };
-/* Of an item with turns, answer and matcher are {"turns":[...]} with one entry
- * a turn, null where the turn is not judged; the sample's turn picks. */
 struct store_item {
     int64_t suite;
     const char *digest, *id, *subset;
