@@ -28,8 +28,8 @@ static enum err_code find_kind(const struct json *matcher,
                    name, near);
 }
 
-/* A kind names the field: the answer, or one of its own options, which stand in
- * the matcher. */
+/* A kind says "answer: ..." of the answer; what else it names may be its own
+ * option or a member of the answer's object. */
 static enum err_code check_parsed(const struct judged *x,
                                   const struct json *answer,
                                   const struct json *matcher, struct err *e)
@@ -54,7 +54,7 @@ static enum err_code check_parsed(const struct judged *x,
                                             str_of(x->choices[i].text) };
     rc = kind->check(&in, e);
     if (rc == ERR_FORMAT && strncmp(e->msg, "answer", 6) != 0)
-        rc = err_wrap(e, "matcher");
+        rc = err_wrap(e, "answer and matcher");
     return rc;
 }
 
