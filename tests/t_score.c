@@ -1,0 +1,440 @@
+/* From a stored response to its score: by option scores and by text, again
+ * after the matchers changed. */
+#include "harness/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/store_fill.h"
+#include "tests/t.h"
+
+#define ABCD "{\"A\":\"甲\",\"B\":\"乙\",\"C\":\"丙\",\"D\":\"丁\"}"
+#define CHOICE "{\"name\":\"choice\"}"
+
+static struct err err;
+static struct arena arena;
+
+static void ok(enum err_code rc)
+{
+    t_ok(rc, &err);
+}
+
+static struct store *open_db(const char *name)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/%s-%d.db", t_tmp(), name, (int)getpid());
+    return fill_open(path);
+}
+
+/* ---- Judging ---- */
+
+struct by_options {
+    const char *answer, *logprobs;
+    bool q8;
+    const char *verdict, *extracted, *rule;
+    bool near_tie;
+};
+
+static const struct by_options option_cases[] = {
+    { "\"B\"", "{\"A\":-2.5,\"B\":-0.5,\"C\":-3,\"D\":-4}", false, "correct",
+      "B", "logprob", false },
+    { "\"A\"", "{\"A\":-2.5,\"B\":-0.5,\"C\":-3,\"D\":-4}", false, "wrong", "B",
+      "logprob", false },
+    { "[\"A\",\"C\"]", "{\"A\":-2.5,\"B\":-3,\"C\":-1}", false, "correct", "C",
+      "logprob", false },
+    { "\"B\"",
+      "{\"A\":{\"logprob\":-3.5,\"tokens\":2},"
+      "\"B\":{\"logprob\":-1,\"tokens\":1}}",
+      true, "correct", "B", "logprob", false },
+    /* Within what int8 activations move: flagged, only there. */
+    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", true, "correct", "B",
+      "logprob", true },
+    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", false, "correct", "B",
+      "logprob", false },
+    { "\"B\"", "{\"A\":-1.31,\"B\":-1,\"C\":-9}", true, "correct", "B",
+      "logprob", false },
+    /* Equal ones: the first, and it is said. */
+    { "\"C\"", "{\"A\":-9,\"B\":-1,\"C\":-1}", false, "wrong", "B",
+      "logprob-tie", true },
+    { "\"B\"", "{\"A\":null,\"B\":-1}", false, "correct", "B", "logprob",
+      false },
+    { "\"B\"", "{\"A\":null,\"B\":null}", false, "unparsable", "", "logprob",
+      false },
+    { "\"B\"", "{}", false, "unparsable", "", "logprob", false },
+};
+
+START_TEST(the_likeliest_option_is_the_answer)
+{
+    const struct by_options *c = &option_cases[_i];
+    struct score_in in = { .answer = c->answer,
+                           .choices = ABCD,
+                           .matcher = CHOICE,
+                           .logprobs_json = c->logprobs,
+                           .margin = NAN,
+                           .q8 = c->q8 };
+    struct store_score out;
+
+    ok(score_judge(&in, &arena, &out, &err));
+    ck_assert_str_eq(out.verdict, c->verdict);
+    ck_assert_str_eq(out.extracted, c->extracted);
+    ck_assert_str_eq(out.rule, c->rule);
+    ck_assert_int_eq(out.near_tie, c->near_tie);
+    ck_assert_double_eq(out.score, strcmp(c->verdict, "correct") == 0);
+    ck_assert_str_eq(out.matcher, "logprob");
+}
+END_TEST
+
+struct by_text {
+    const char *answer, *choices, *matcher, *text, *finish;
+    const char *verdict, *extracted;
+};
+
+static const struct by_text text_cases[] = {
+    { "\"B\"", ABCD, CHOICE, "答案是B。", "stop", "correct", "B" },
+    { "\"B\"", ABCD, CHOICE, "答案是C。", "stop", "wrong", "C" },
+    { "\"B\"", ABCD, CHOICE, "天气很好。", "stop", "unparsable", "" },
+    { "\"B\"", ABCD, CHOICE, "", "filter", "refused", "" },
+    { "\"B\"", ABCD, CHOICE, "", "refused", "refused", "" },
+    { "\"B\"", ABCD, CHOICE, "", "length", "unparsable", "" },
+    { "\"B\"", ABCD, CHOICE, "答案是B。", "filter", "correct", "B" },
+    { "\"B\"", ABCD, CHOICE, "\xff\xfe", "stop", "unparsable", "" },
+    { "[\"北京\",\"北京市\"]", NULL, "{\"name\":\"exact\"}", "北京市", "stop",
+      "correct", "北京市" },
+};
+
+START_TEST(the_matcher_reads_the_text)
+{
+    const struct by_text *c = &text_cases[_i];
+    struct score_in in = { .answer = c->answer,
+                           .choices = c->choices,
+                           .matcher = c->matcher,
+                           .text = c->text,
+                           .finish = c->finish,
+                           .margin = NAN };
+    struct store_score out;
+
+    ok(score_judge(&in, &arena, &out, &err));
+    ck_assert_str_eq(out.verdict, c->verdict);
+    ck_assert_str_eq(out.extracted, c->extracted);
+    ck_assert_uint_eq(strlen(out.settings_hash), 16);
+    /* The span tells where in the raw response. */
+    ck_assert_int_le(out.span_at + out.span_len, (int64_t)strlen(c->text));
+}
+END_TEST
+
+START_TEST(a_small_margin_in_int8_is_flagged)
+{
+    struct score_in in = { .answer = "\"B\"",
+                           .choices = ABCD,
+                           .matcher = CHOICE,
+                           .text = "B",
+                           .margin = 0.1,
+                           .q8 = true };
+    struct store_score out;
+
+    ok(score_judge(&in, &arena, &out, &err));
+    ck_assert(out.near_tie);
+    in.margin = 2;
+    ok(score_judge(&in, &arena, &out, &err));
+    ck_assert(!out.near_tie);
+    in.margin = NAN; /* unknown is not small */
+    ok(score_judge(&in, &arena, &out, &err));
+    ck_assert(!out.near_tie);
+}
+END_TEST
+
+START_TEST(settings_change_with_what_decides)
+{
+    struct score_in in = {
+        .answer = "\"B\"", .choices = ABCD, .matcher = CHOICE, .text = "B"
+    };
+    struct store_score a, b;
+
+    ok(score_judge(&in, &arena, &a, &err));
+    in.text = "C"; /* the response is no setting */
+    ok(score_judge(&in, &arena, &b, &err));
+    ck_assert_str_eq(a.settings_hash, b.settings_hash);
+    in.answer = "\"C\"";
+    ok(score_judge(&in, &arena, &b, &err));
+    ck_assert_str_ne(a.settings_hash, b.settings_hash);
+    in.answer = "\"B\"";
+    in.choices = "{\"A\":\"甲\",\"B\":\"乙\"}";
+    ok(score_judge(&in, &arena, &b, &err));
+    ck_assert_str_ne(a.settings_hash, b.settings_hash);
+}
+END_TEST
+
+START_TEST(what_cannot_be_judged_is_an_error)
+{
+    struct score_in in = { .answer = "\"B\"",
+                           .text = "B",
+                           .matcher = "{\"name\":\"choise\"}" };
+    struct store_score out;
+
+    ck_assert_int_eq(score_judge(&in, &arena, &out, &err), ERR_FORMAT);
+    ck_assert(strstr(err.msg, "\"choise\"") && strstr(err.msg, "\"choice\""));
+    in.matcher = "{\"nam\":\"choice\"}";
+    ck_assert_int_eq(score_judge(&in, &arena, &out, &err), ERR_FORMAT);
+    in.matcher = CHOICE;
+    in.answer = "B\"";
+    ck_assert_int_eq(score_judge(&in, &arena, &out, &err), ERR_FORMAT);
+    ck_assert(strstr(err.msg, "answer"));
+    in.answer = "\"B\"";
+    in.choices = "{";
+    ck_assert_int_eq(score_judge(&in, &arena, &out, &err), ERR_FORMAT);
+    ck_assert(strstr(err.msg, "choices"));
+    in.logprobs_json = "[1";
+    ck_assert_int_eq(score_judge(&in, &arena, &out, &err), ERR_FORMAT);
+    in.matcher = NULL;
+    ck_assert_int_eq(score_judge(&in, &arena, &out, &err), ERR_FORMAT);
+    ck_assert(strstr(err.msg, "no matcher"));
+}
+END_TEST
+
+/* ---- From the database ---- */
+
+static const char *verdict_of(struct store *s, int64_t sample)
+{
+    struct store_score out;
+
+    ok(score_sample(s, sample, &arena, &out, &err));
+    return out.verdict ? out.verdict : "none";
+}
+
+START_TEST(a_stored_sample_is_judged_by_its_item)
+{
+    struct store *s = open_db("sample");
+    struct fill f = fill_make(s, "m1", "suite", 3);
+    struct store_sample k[3];
+    int64_t failed;
+
+    for (size_t i = 0; i < 3; i++)
+        k[i] = fill_key(&f, i);
+    /* The items have no matcher: the suite's is used. */
+    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k[0], "选B", NULL)),
+                     "correct");
+    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k[1], "选A", NULL)),
+                     "wrong");
+    failed = fill_fail(s, &k[2], "NET", "gone");
+    ck_assert_str_eq(verdict_of(s, failed), "none");
+    ck_assert_str_eq(verdict_of(s, 12345), "none");
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score"), 2);
+    ck_assert_str_eq(fill_text(s, "SELECT extracted FROM score "
+                                  "WHERE verdict = 'wrong'"),
+                     "A");
+    store_close(s);
+}
+END_TEST
+
+START_TEST(each_turn_has_its_own_answer_and_matcher)
+{
+    struct store *s = open_db("turns");
+    struct fill f = fill_make(s, "m1", "suite", 0);
+    struct store_item it = { .suite = f.suite,
+                             .digest = "d",
+                             .id = "1",
+                             .choices = ABCD,
+                             .matcher = CHOICE,
+                             .turns = "[{\"question\":\"q\",\"answer\":\"B\"},"
+                                      "{\"question\":\"q\"},"
+                                      "{\"question\":\"q\",\"answer\":\"好\","
+                                      "\"matcher\":{\"name\":\"exact\"}}]" };
+    struct store_sample k = { .run = f.run,
+                              .model = f.model,
+                              .params = f.params };
+
+    ok(store_put_item(s, &it, &k.item, &err));
+    ok(store_put_prompt(s, "p", "{}", &k.prompt, &err));
+    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k, "B", NULL)), "correct");
+    k.turn = 1;
+    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k, "B", NULL)), "none");
+    k.turn = 2;
+    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k, "好", NULL)), "correct");
+    ck_assert_str_eq(fill_text(s, "SELECT group_concat(matcher) FROM score"),
+                     "choice,exact");
+    store_close(s);
+}
+END_TEST
+
+/* ---- Scoring again ---- */
+
+struct seen {
+    int64_t calls, done, n;
+};
+
+static void on_progress(void *user, int64_t done, int64_t n)
+{
+    struct seen *seen = user;
+
+    seen->calls++;
+    ck_assert_int_ge(done, seen->done);
+    seen->done = done;
+    seen->n = n;
+}
+
+/* 100 answered items: every third says C, every tenth nothing. */
+static void hundred(struct store *s)
+{
+    struct fill f = fill_make(s, "m1", "suite", 100);
+
+    for (size_t i = 0; i < 100; i++) {
+        struct store_sample k = fill_key(&f, i);
+        fill_answer(s, &k,
+                    i % 10 == 0  ? "天气很好"
+                    : i % 3 == 0 ? "答案是C"
+                                 : "答案是B",
+                    NULL);
+    }
+}
+
+START_TEST(unscored_responses_are_scored_once)
+{
+    struct store *s = open_db("all");
+    struct score_totals t;
+    struct seen seen = { 0 };
+
+    hundred(s);
+    ok(score_all(s, false, on_progress, &seen, &t, &err));
+    ck_assert_int_eq(t.scored, 100);
+    ck_assert_int_eq(t.changed, 0); /* they had no score */
+    ck_assert_int_eq(t.unparsable, 10);
+    ck_assert_int_eq(seen.done, 100);
+    ck_assert_int_eq(seen.n, 100);
+    ck_assert_str_eq(fill_text(s, "SELECT correct || ' ' || wrong || ' ' || "
+                                  "unparsable FROM leaderboard"),
+                     "60 30 10");
+    ok(score_all(s, false, NULL, NULL, &t, &err));
+    ck_assert_int_eq(t.scored, 0);
+    ck_assert_int_eq(t.current, 100);
+    ok(score_all(s, true, NULL, NULL, &t, &err));
+    ck_assert_int_eq(t.scored, 100);
+    ck_assert_int_eq(t.changed, 0);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score_history"), 0);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(a_changed_matcher_is_noticed_and_counted)
+{
+    struct store *s = open_db("changed");
+    struct score_totals t;
+
+    hundred(s);
+    ok(score_all(s, false, NULL, NULL, &t, &err));
+    /* As if an older matcher had read 5 of them otherwise. */
+    ok(store_exec(s,
+                  "UPDATE score SET version = 0, verdict = 'wrong', "
+                  "score = 0, extracted = 'A' WHERE sample IN (SELECT "
+                  "sample FROM score WHERE verdict = 'correct' LIMIT 3);"
+                  "UPDATE score SET version = 0, verdict = 'correct', "
+                  "score = 1 WHERE sample IN (SELECT sample FROM score "
+                  "WHERE verdict = 'wrong' AND version > 0 LIMIT 2)",
+                  &err));
+    ok(score_all(s, false, NULL, NULL, &t, &err));
+    ck_assert_int_eq(t.scored, 5);
+    ck_assert_int_eq(t.changed, 5);
+    ck_assert_int_eq(t.to_correct, 3);
+    ck_assert_int_eq(t.to_wrong, 2);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score_history"), 5);
+    ck_assert_str_eq(fill_text(s, "SELECT correct || ' ' || wrong "
+                                  "FROM leaderboard"),
+                     "60 30");
+    store_close(s);
+}
+END_TEST
+
+START_TEST(rescoring_walks_many_pages)
+{
+    struct store *s = open_db("pages");
+    struct fill f = fill_make(s, "m1", "suite", FILL_ITEMS);
+    struct score_totals t;
+    struct seen seen = { 0 };
+
+    for (int64_t i = 0; i < 9000; i++) {
+        struct store_sample k = fill_key(&f, (size_t)(i % FILL_ITEMS));
+        k.trial = i / FILL_ITEMS;
+        fill_answer(s, &k, i % 2 ? "B" : "C", NULL);
+    }
+    ok(score_all(s, false, on_progress, &seen, &t, &err));
+    ck_assert_int_eq(t.scored, 9000);
+    ck_assert_int_eq(seen.calls, 3);
+    ck_assert_int_eq(fill_int(s, "SELECT sum(correct) FROM leaderboard"), 4500);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(an_item_that_cannot_be_judged_is_named)
+{
+    struct store *s = open_db("broken");
+    struct score_totals t;
+
+    hundred(s);
+    ok(store_exec(s,
+                  "UPDATE item SET matcher = '{\"name\":\"oracle\"}' "
+                  "WHERE digest = 'suite-item-7'",
+                  &err));
+    ck_assert_int_eq(score_all(s, false, NULL, NULL, &t, &err), ERR_FORMAT);
+    ck_assert_msg(strstr(err.msg, "sample 8") && strstr(err.msg, "oracle"),
+                  "%s", err.msg);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(no_memory_while_scoring_leaves_it_to_a_later_call)
+{
+    struct store *s = open_db("memory");
+    struct score_totals t;
+    enum err_code rc = ERR_NOMEM;
+
+    hundred(s);
+    ok(store_flush(s, &err));
+    for (size_t n = 1; rc && n < 100000; n += 1 + n / 4) {
+        mem_fail_at(n, false);
+        rc = score_all(s, true, NULL, NULL, &t, &err);
+        mem_fail_at(0, false);
+        ck_assert(rc == ERR_OK || rc == ERR_NOMEM);
+        if (n > 5000)
+            break;
+    }
+    ok(score_all(s, true, NULL, NULL, &t, &err));
+    ck_assert_str_eq(fill_text(s, "SELECT correct || ' ' || wrong || ' ' || "
+                                  "unparsable FROM leaderboard"),
+                     "60 30 10");
+    ck_assert_str_eq(fill_text(s, "PRAGMA integrity_check"), "ok");
+    store_close(s);
+}
+END_TEST
+
+static void setup_arena(void)
+{
+    arena_init(&arena, 0);
+}
+
+static void free_arena(void)
+{
+    arena_free(&arena);
+}
+
+static void setup(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, setup_arena, free_arena);
+    tcase_add_loop_test(tc, the_likeliest_option_is_the_answer, 0,
+                        sizeof option_cases / sizeof *option_cases);
+    tcase_add_loop_test(tc, the_matcher_reads_the_text, 0,
+                        sizeof text_cases / sizeof *text_cases);
+    tcase_add_test(tc, a_small_margin_in_int8_is_flagged);
+    tcase_add_test(tc, settings_change_with_what_decides);
+    tcase_add_test(tc, what_cannot_be_judged_is_an_error);
+    tcase_add_test(tc, a_stored_sample_is_judged_by_its_item);
+    tcase_add_test(tc, each_turn_has_its_own_answer_and_matcher);
+    tcase_add_test(tc, unscored_responses_are_scored_once);
+    tcase_add_test(tc, a_changed_matcher_is_noticed_and_counted);
+    tcase_add_test(tc, rescoring_walks_many_pages);
+    tcase_add_test(tc, an_item_that_cannot_be_judged_is_named);
+    tcase_add_test(tc, no_memory_while_scoring_leaves_it_to_a_later_call);
+}
+
+T_MAIN("score", setup)
