@@ -1,10 +1,15 @@
-/* Loading: models, suites, items, then one row a model and item of the view
- * item_scores into two matrices.  The rows come in no particular order, so that
- * the database need not sort a million of them; items are found by bisection.
- */
+/* Loading a board: models, suites, items, then every counted sample once.
+ *
+ * A paired test needs each model's score on each item, so all samples are read;
+ * the database is asked for no order, no grouping and no text, which makes a
+ * million of them a matter of a second.  Here they are added up in matrices of
+ * [model][item], found through a table by the item's key.  The counts come
+ * from the sums the store keeps by subset. */
 #include "report/board.h"
 
+#include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- groups --------------------------------------------------------------- */
@@ -64,7 +69,7 @@ const char *board_names(void)
     return "ability, difficulty, group, subset, suite";
 }
 
-/* --- loading -------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------- */
 
 /* Grows an array in the arena by doubling; old copies die with it. */
 static void *grown(struct arena *a, void *v, size_t n, size_t size)
@@ -81,11 +86,25 @@ static void *grown(struct arena *a, void *v, size_t n, size_t size)
     return more;
 }
 
+/* An item of a suite as the database has it, asked or not. */
+struct entry {
+    int64_t suite, item;
+    size_t group;
+    uint32_t judged; /* turns that have an answer */
+    uint32_t next;   /* the same item in another suite: index + 1, 0: none */
+};
+
 struct load {
     struct board *b;
     const struct report_params *p;
     const struct by *by;
     const char *models, *suites; /* JSON lists or NULL */
+    struct entry *entries;
+    size_t n_entries, cap_entries;
+    uint32_t *first; /* [n_first] by item key: index + 1, or 0 */
+    size_t n_first;
+    double *sum;               /* [n_models][n_entries] of the scores */
+    uint32_t *scored, *trials; /* the same shape */
 };
 
 static enum err_code no_memory(struct err *e)
@@ -114,29 +133,6 @@ static enum err_code add_model(void *user, const struct store_row *r,
     return a->failed ? no_memory(e) : ERR_OK;
 }
 
-/* Rows come by suite, then group: new ones are seen by a change. */
-static enum err_code add_item(void *user, const struct store_row *r,
-                              struct err *e)
-{
-    struct board *b = user;
-    struct arena *a = b->arena;
-    int64_t suite = row_int(r, 0), item = row_int(r, 1);
-    struct board_item *last = b->n_items ? &b->items[b->n_items - 1] : NULL;
-
-    if (last && last->suite == suite && last->item == item)
-        return ERR_OK; /* the same question under two ids counts once */
-    b->items = grown(a, b->items, b->n_items, sizeof *b->items);
-    if (!b->items)
-        return no_memory(e);
-    b->items[b->n_items++] = (struct board_item){
-        .suite = suite,
-        .item = item,
-        .subset = arena_strdup(a, row_text(r, 2)),
-        .group = (size_t)row_int(r, 3),
-    };
-    return a->failed ? no_memory(e) : ERR_OK;
-}
-
 static enum err_code add_suite(void *user, const struct store_row *r,
                                struct err *e)
 {
@@ -156,101 +152,6 @@ static enum err_code add_suite(void *user, const struct store_row *r,
     return a->failed ? no_memory(e) : ERR_OK;
 }
 
-static enum err_code add_group(void *user, const struct store_row *r,
-                               struct err *e)
-{
-    const struct load *l = user;
-    struct board *b = l->b;
-    char *key = arena_strdup(b->arena, row_text(r, 0));
-
-    b->groups = grown(b->arena, b->groups, b->n_groups, sizeof *b->groups);
-    if (!b->groups || !key)
-        return no_memory(e);
-    b->groups[b->n_groups++] = (struct board_group){
-        .key = key,
-        .title = l->by->path ? last_part(key) : key,
-        .order = l->by->path ? ability_order(key) : 0,
-    };
-    return ERR_OK;
-}
-
-/* By order, else as they stand.  Items follow their group. */
-static enum err_code sort_groups(struct board *b, struct err *e)
-{
-    size_t *place = arena_array(b->arena, b->n_groups, sizeof *place);
-    struct board_group *sorted =
-        arena_array(b->arena, b->n_groups, sizeof *sorted);
-
-    if (b->arena->failed)
-        return no_memory(e);
-    for (size_t g = 0; g < b->n_groups; g++) {
-        for (size_t h = 0; h < b->n_groups; h++)
-            place[g] += b->groups[h].order < b->groups[g].order ||
-                        (b->groups[h].order == b->groups[g].order && h < g);
-        sorted[place[g]] = b->groups[g];
-    }
-    for (size_t i = 0; i < b->n_items; i++)
-        b->items[i].group = place[b->items[i].group];
-    b->groups = sorted;
-    return ERR_OK;
-}
-
-/* Items that any chosen model was asked, with their group's number. */
-#define ASKED_ITEMS                                                                   \
-    "FROM suite_item AS si JOIN suite AS su ON su.pk = si.suite AND "                 \
-    "su.current JOIN item AS i ON i.pk = si.item AND i.n_judged > 0 "                 \
-    "WHERE " CHOSEN_SUITE(                                                            \
-        "si.subset") " AND EXISTS (SELECT 1 FROM model AS m "                         \
-                     "CROSS JOIN sample AS s ON s.model = m.pk AND s.item = si.item " \
-                     "WHERE " CHOSEN_MODEL ")"
-
-static enum err_code load_items(struct load *l, struct err *e)
-{
-    struct store *s = l->p->store;
-    const char *groups, *suites, *items;
-    struct arena *a = l->p->arena;
-    enum err_code rc;
-
-    groups = arena_printf(
-        a, "SELECT DISTINCT %s AS g " ASKED_ITEMS " ORDER BY g", l->by->sql);
-    suites =
-        "SELECT DISTINCT su.pk, su.id, su.version, su.digest, su.ability " ASKED_ITEMS
-        " ORDER BY su.id";
-    items = arena_printf(a,
-                         "SELECT si.suite, si.item, si.subset, "
-                         "dense_rank() OVER (ORDER BY %s) - 1 " ASKED_ITEMS
-                         " ORDER BY 1, 2",
-                         l->by->sql);
-    if (!groups || !items)
-        return no_memory(e);
-    rc = store_query(s, groups, add_group, l, e, "ss", l->models, l->suites);
-    if (!rc)
-        rc = store_query(s, suites, add_suite, l->b, e, "ss", l->models,
-                         l->suites);
-    if (!rc)
-        rc = store_query(s, items, add_item, l->b, e, "ss", l->models,
-                         l->suites);
-    return rc ? rc : sort_groups(l->b, e);
-}
-
-static size_t find_item(const struct board *b, int64_t suite, int64_t item)
-{
-    size_t lo = 0, hi = b->n_items;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        const struct board_item *it = &b->items[mid];
-        if (it->suite < suite || (it->suite == suite && it->item < item))
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < b->n_items && b->items[lo].suite == suite &&
-                   b->items[lo].item == item
-               ? lo
-               : b->n_items;
-}
-
 static size_t find_model(const struct board *b, int64_t pk)
 {
     size_t i = 0;
@@ -260,78 +161,283 @@ static size_t find_model(const struct board *b, int64_t pk)
     return i;
 }
 
-static void count(struct board_model *m, const struct store_row *r)
+static struct board_suite *find_suite(const struct board *b, int64_t pk)
 {
-    m->items++;
-    m->asked += row_int(r, 5);
-    m->failed += row_int(r, 6);
-    m->answered += row_int(r, 5) - row_int(r, 6);
-    m->unscored += row_int(r, 7);
-    m->correct += row_int(r, 8);
-    m->wrong += row_int(r, 9);
-    m->unparsable += row_int(r, 10);
-    m->refused += row_int(r, 11);
-    m->cut_off += row_int(r, 12);
-    m->near_ties += row_int(r, 13);
-    m->prompt_tokens += row_int(r, 14);
-    m->output_tokens += row_int(r, 15);
-    m->latency_ns += row_int(r, 16);
-    m->timed += row_int(r, 17);
+    size_t i = 0;
+
+    while (b->suites[i].pk != pk)
+        i++;
+    return &b->suites[i];
 }
 
-static enum err_code add_score(void *user, const struct store_row *r,
+/* The group of that key, made when it is new.  Most items are in the group of
+ * the item before them. */
+static bool find_group(struct load *l, const char *key, size_t *out)
+{
+    struct board *b = l->b;
+    size_t last = l->n_entries ? l->entries[l->n_entries - 1].group : 0;
+
+    if (last < b->n_groups && !strcmp(b->groups[last].key, key)) {
+        *out = last;
+        return true;
+    }
+    for (*out = 0; *out < b->n_groups; ++*out)
+        if (!strcmp(b->groups[*out].key, key))
+            return true;
+    b->groups = grown(b->arena, b->groups, b->n_groups, sizeof *b->groups);
+    if (!b->groups)
+        return false;
+    key = arena_strdup(b->arena, key);
+    b->groups[b->n_groups++] = (struct board_group){
+        .key = key,
+        .title = key && l->by->path ? last_part(key) : key,
+        .order = key && l->by->path ? ability_order(key) : 0,
+    };
+    return key != NULL;
+}
+
+/* Whether the suite has the item already, under another id. */
+static bool is_double(const struct load *l, int64_t suite, int64_t item)
+{
+    uint32_t at = l->first[item];
+
+    while (at && l->entries[at - 1].suite != suite)
+        at = l->entries[at - 1].next;
+    return at != 0;
+}
+
+static enum err_code add_entry(void *user, const struct store_row *r,
                                struct err *e)
 {
-    struct board *b = user;
-    size_t m = find_model(b, row_int(r, 0));
-    size_t i = find_item(b, row_int(r, 1), row_int(r, 2));
-    size_t at = m * b->n_items + i;
+    struct load *l = user;
+    int64_t suite = row_int(r, 0), item = row_int(r, 1);
+    size_t group;
 
-    (void)e;
-    if (m == b->n_models || i == b->n_items || !isnan(b->low[at]))
+    if (item < 0 || (uint64_t)item >= l->n_first ||
+        l->n_entries >= UINT32_MAX - 1)
+        return err_set(e, ERR_LIMIT, "item %lld: too many items",
+                       (long long)item);
+    if (is_double(l, suite, item))
         return ERR_OK;
-    b->low[at] = row_num(r, 3);
-    b->high[at] = row_num(r, 4);
-    count(&b->models[m], r);
+    if (!find_group(l, row_text(r, 3), &group) ||
+        !mem_grow(&l->entries, &l->cap_entries, l->n_entries + 1,
+                  sizeof *l->entries))
+        return no_memory(e);
+    l->entries[l->n_entries++] = (struct entry){
+        .suite = suite,
+        .item = item,
+        .group = group,
+        .judged = (uint32_t)row_int(r, 2),
+        .next = l->first[item],
+    };
+    l->first[item] = (uint32_t)l->n_entries;
     return ERR_OK;
 }
 
-static const char scores_sql[] =
-    "SELECT model_pk, suite_pk, item_pk, score, score_high, asked, failed, "
-    "unscored, correct, wrong, unparsable, refused, cut_off, near_ties, "
-    "prompt_tokens, output_tokens, latency_ns, timed "
-    "FROM item_scores WHERE asked > 0";
-
-static enum err_code load_scores(struct load *l, struct err *e)
+/* One counted sample: its model, item, turn, and score if it has one. */
+static enum err_code add_sample(void *user, const struct store_row *r,
+                                struct err *e)
 {
-    struct board *b = l->b;
-    size_t n;
+    struct load *l = user;
+    size_t m = find_model(l->b, row_int(r, 0));
+    int64_t item = row_int(r, 1);
+    bool first_turn = row_int(r, 2) == 0, scored = !row_null(r, 3);
+    uint32_t at;
 
-    if (__builtin_mul_overflow(b->n_models, b->n_items, &n))
-        return err_set(e, ERR_LIMIT, "too many models and items");
-    b->low = arena_array(b->arena, n, sizeof *b->low);
-    b->high = arena_array(b->arena, n, sizeof *b->high);
-    b->common = arena_array(b->arena, b->n_items, sizeof *b->common);
-    if (b->arena->failed)
-        return no_memory(e);
-    for (size_t i = 0; i < n; i++)
-        b->low[i] = b->high[i] = NAN;
-    return store_query(l->p->store, scores_sql, add_score, b, e, "");
+    (void)e;
+    if (m == l->b->n_models || item < 0 || (uint64_t)item >= l->n_first)
+        return ERR_OK;
+    for (at = l->first[item]; at; at = l->entries[at - 1].next) {
+        size_t k = m * l->n_entries + at - 1;
+        l->trials[k] += first_turn;
+        l->scored[k] += scored;
+        l->sum[k] += scored ? row_num(r, 3) : 0;
+    }
+    return ERR_OK;
 }
 
-/* Models without a judged item are left out; ERR_FORMAT if none is left. */
-static enum err_code drop_empty(struct board *b, struct err *e)
+static enum err_code add_counts(void *user, const struct store_row *r,
+                                struct err *e)
+{
+    struct board *b = user;
+    size_t i = find_model(b, row_int(r, 0));
+    struct board_model *m = &b->models[i];
+
+    (void)e;
+    if (i == b->n_models)
+        return ERR_OK;
+    m->asked = row_int(r, 1);
+    m->answered = row_int(r, 2);
+    m->failed = row_int(r, 3);
+    m->unscored = row_int(r, 4);
+    m->correct = row_int(r, 5);
+    m->wrong = row_int(r, 6);
+    m->unparsable = row_int(r, 7);
+    m->refused = row_int(r, 8);
+    m->cut_off = row_int(r, 9);
+    m->near_ties = row_int(r, 10);
+    m->prompt_tokens = row_int(r, 11);
+    m->output_tokens = row_int(r, 12);
+    m->latency_ns = row_int(r, 13);
+    m->timed = row_int(r, 14);
+    m->mixed = row_int(r, 15) != 0;
+    return ERR_OK;
+}
+
+static enum err_code add_max(void *user, const struct store_row *r,
+                             struct err *e)
+{
+    struct load *l = user;
+    int64_t max = row_int(r, 0);
+
+    /* Keys are given in order from 1: a larger one is no database of ours. */
+    if (max < 0 || max > INT32_MAX / 4)
+        return err_set(e, ERR_LIMIT, "item key %lld", (long long)max);
+    l->n_first = (size_t)max + 1;
+    l->first = mem_array(l->n_first, sizeof *l->first);
+    return l->first ? ERR_OK : no_memory(e);
+}
+
+/* --- steps ---------------------------------------------------------------- */
+
+static enum err_code load_models(struct load *l, struct err *e)
+{
+    return store_query(l->p->store,
+                       "SELECT pk, id, name, vendor, fingerprint, open, "
+                       "domestic FROM model AS m WHERE " CHOSEN_MODEL
+                       " ORDER BY id, pk",
+                       add_model, l->b, e, "s", l->models);
+}
+
+static enum err_code load_entries(struct load *l, struct err *e)
+{
+    struct store *s = l->p->store;
+    const char *sql = arena_printf(
+        l->p->arena,
+        "SELECT si.suite, si.item, i.n_judged, %s FROM suite AS su JOIN "
+        "suite_item AS si ON si.suite = su.pk JOIN item AS i ON i.pk = si.item "
+        "WHERE su.current AND i.n_judged > 0 AND " CHOSEN_SUITE("si.subset"),
+        l->by->sql);
+    enum err_code rc;
+
+    if (!sql)
+        return no_memory(e);
+    rc = store_query(s, "SELECT coalesce(max(pk), 0) FROM item", add_max, l, e,
+                     "");
+    if (!rc)
+        rc = store_query(s,
+                         "SELECT pk, id, version, digest, ability FROM suite "
+                         "WHERE current ORDER BY id",
+                         add_suite, l->b, e, "");
+    return rc ? rc : store_query(s, sql, add_entry, l, e, "ns", l->suites);
+}
+
+static enum err_code load_samples(struct load *l, struct err *e)
+{
+    size_t n;
+
+    if (__builtin_mul_overflow(l->b->n_models, l->n_entries, &n))
+        return err_set(e, ERR_LIMIT, "too many models and items");
+    l->sum = mem_array(n, sizeof *l->sum);
+    l->scored = mem_array(n, sizeof *l->scored);
+    l->trials = mem_array(n, sizeof *l->trials);
+    if (!l->sum || !l->scored || !l->trials)
+        return no_memory(e);
+    return store_query(l->p->store,
+                       "SELECT s.model, s.item, s.turn, c.score FROM sample AS "
+                       "s LEFT JOIN score AS c ON c.sample = s.pk "
+                       "WHERE s.current",
+                       add_sample, l, e, "");
+}
+
+static enum err_code load_counts(struct load *l, struct err *e)
+{
+    return store_query(
+        l->p->store,
+        "SELECT t.model_pk, sum(asked), sum(answered), sum(failed), "
+        "sum(unscored), sum(correct), sum(wrong), sum(unparsable), "
+        "sum(refused), sum(cut_off), sum(near_ties), sum(prompt_tokens), "
+        "sum(output_tokens), sum(latency_ns), sum(timed), "
+        "min(params_low) <> max(params_high) FROM subset_scores AS t "
+        "JOIN suite AS su ON su.pk = t.suite_pk WHERE " CHOSEN_SUITE(
+            "t.subset") " GROUP BY t.model_pk",
+        add_counts, l->b, e, "ns", l->suites);
+}
+
+/* --- from sums to the board ----------------------------------------------- */
+
+static int by_order(const void *a, const void *b)
+{
+    const struct board_group *x = a, *y = b;
+
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return strcmp(x->key, y->key);
+}
+
+/* Groups in order, less those nothing was asked of; items follow. */
+static enum err_code sort_groups(struct board *b, struct err *e)
+{
+    size_t *place = arena_array(b->arena, b->n_groups, sizeof *place);
+    size_t kept = 0;
+
+    if (b->n_groups && !place)
+        return no_memory(e);
+    for (size_t i = 0; i < b->n_items; i++)
+        b->groups[b->items[i].group].items++;
+    for (size_t g = 0; g < b->n_groups; g++)
+        b->groups[g].was = g;
+    qsort(b->groups, b->n_groups, sizeof *b->groups, by_order);
+    for (size_t g = 0; g < b->n_groups; g++)
+        if (b->groups[g].items) {
+            place[b->groups[g].was] = kept;
+            b->groups[kept++] = b->groups[g];
+        }
+    b->n_groups = kept;
+    for (size_t i = 0; i < b->n_items; i++)
+        b->items[i].group = place[b->items[i].group];
+    return ERR_OK;
+}
+
+static void keep_asked_suites(struct board *b)
 {
     size_t kept = 0;
 
+    for (size_t i = 0; i < b->n_items; i++)
+        find_suite(b, b->items[i].suite)->items++;
+    for (size_t s = 0; s < b->n_suites; s++)
+        if (b->suites[s].items)
+            b->suites[kept++] = b->suites[s];
+    b->n_suites = kept;
+}
+
+/* How many models were asked the item. */
+static size_t askers(const struct load *l, size_t entry)
+{
+    size_t n = 0;
+
+    for (size_t m = 0; m < l->b->n_models; m++)
+        n += l->trials[m * l->n_entries + entry] > 0;
+    return n;
+}
+
+/* Models that were asked nothing are left out; ERR_FORMAT if none is left. */
+static enum err_code drop_idle_models(struct load *l, struct err *e)
+{
+    struct board *b = l->b;
+    size_t kept = 0, n = l->n_entries;
+
     for (size_t m = 0; m < b->n_models; m++) {
-        if (!b->models[m].items)
+        int64_t items = 0;
+        for (size_t k = 0; k < n; k++)
+            items += l->trials[m * n + k] > 0;
+        if (!items)
             continue;
-        memmove(b->low + kept * b->n_items, b->low + m * b->n_items,
-                b->n_items * sizeof *b->low);
-        memmove(b->high + kept * b->n_items, b->high + m * b->n_items,
-                b->n_items * sizeof *b->high);
-        b->models[kept++] = b->models[m];
+        memmove(l->sum + kept * n, l->sum + m * n, n * sizeof *l->sum);
+        memmove(l->scored + kept * n, l->scored + m * n, n * sizeof *l->scored);
+        memmove(l->trials + kept * n, l->trials + m * n, n * sizeof *l->trials);
+        b->models[kept] = b->models[m];
+        b->models[kept++].items = items;
     }
     b->n_models = kept;
     return kept ? ERR_OK
@@ -340,62 +446,68 @@ static enum err_code drop_empty(struct board *b, struct err *e)
                           "database: mokao run makes them");
 }
 
-static void mark_common(struct board *b)
+static void fill_scores(struct load *l, size_t entry, size_t item)
 {
-    for (size_t i = 0; i < b->n_items; i++) {
-        size_t asked = 0;
-        for (size_t m = 0; m < b->n_models; m++)
-            asked += !isnan(b->low[m * b->n_items + i]);
-        b->common[i] = asked == b->n_models;
-        b->n_common += b->common[i];
-        b->n_asked += asked > 0;
-        b->groups[b->items[i].group].items += asked > 0;
-        for (size_t s = 0; s < b->n_suites; s++)
-            if (b->suites[s].pk == b->items[i].suite)
-                b->suites[s].items += asked > 0;
+    struct board *b = l->b;
+
+    for (size_t m = 0; m < b->n_models; m++) {
+        size_t from = m * l->n_entries + entry, to = m * b->n_items + item;
+        double asked = (double)l->trials[from] * l->entries[entry].judged;
+        double missing = asked - (double)l->scored[from];
+        if (asked > 0) {
+            b->low[to] = l->sum[from] / asked;
+            b->high[to] = (l->sum[from] + fmax(missing, 0)) / asked;
+        } else {
+            b->low[to] = b->high[to] = NAN;
+        }
     }
 }
 
-static enum err_code add_mixed(void *user, const struct store_row *r,
-                               struct err *e)
+static enum err_code make_matrices(struct load *l, struct err *e)
 {
-    struct board *b = user;
-    size_t m = find_model(b, row_int(r, 0));
+    struct board *b = l->b;
+    size_t at = 0;
 
-    (void)e;
-    if (m < b->n_models)
-        b->models[m].mixed = true;
+    for (size_t k = 0; k < l->n_entries; k++)
+        b->n_items += askers(l, k) > 0;
+    b->items = arena_array(b->arena, b->n_items, sizeof *b->items);
+    b->common = arena_array(b->arena, b->n_items, sizeof *b->common);
+    b->low = arena_array(b->arena, b->n_models * b->n_items, sizeof *b->low);
+    b->high = arena_array(b->arena, b->n_models * b->n_items, sizeof *b->high);
+    if (b->arena->failed)
+        return no_memory(e);
+    for (size_t k = 0; k < l->n_entries; k++) {
+        size_t n = askers(l, k);
+        if (!n)
+            continue;
+        b->items[at] = (struct board_item){ .suite = l->entries[k].suite,
+                                            .group = l->entries[k].group };
+        b->common[at] = n == b->n_models;
+        b->n_common += b->common[at];
+        fill_scores(l, k, at++);
+    }
     return ERR_OK;
 }
 
-static const char mixed_sql[] =
-    "SELECT model FROM sample WHERE current GROUP BY model "
-    "HAVING min(params) <> max(params)";
-
-enum err_code report_check_models(const struct report_params *p, struct err *e)
+static enum err_code load_board(struct load *l, struct err *e)
 {
-    struct board b = { .arena = p->arena };
-    const char *one;
+    enum err_code rc = load_models(l, e);
 
-    for (size_t i = 0; i < p->n_models; i++) {
-        enum err_code rc;
-        size_t before = b.n_models;
-        one = report_json_list(p->arena, &p->models[i], 1);
-        if (!one)
-            return no_memory(e);
-        rc = store_query(p->store,
-                         "SELECT pk, id, name, vendor, fingerprint, open, "
-                         "domestic FROM model AS m WHERE " CHOSEN_MODEL,
-                         add_model, &b, e, "s", one);
-        if (rc)
-            return rc;
-        if (b.n_models == before)
-            return err_set(e, ERR_FORMAT,
-                           "no model \"%s\" in the database: mokao report "
-                           "rank names those there are",
-                           p->models[i]);
-    }
-    return ERR_OK;
+    if (!rc)
+        rc = load_entries(l, e);
+    if (!rc)
+        rc = load_samples(l, e);
+    if (!rc)
+        rc = drop_idle_models(l, e);
+    if (!rc)
+        rc = make_matrices(l, e);
+    if (!rc)
+        rc = sort_groups(l->b, e);
+    if (!rc)
+        rc = load_counts(l, e);
+    if (!rc)
+        keep_asked_suites(l->b);
+    return rc;
 }
 
 enum err_code board_load(struct board *b, const struct report_params *p,
@@ -409,104 +521,42 @@ enum err_code board_load(struct board *b, const struct report_params *p,
         return rc;
     l.models = report_json_list(p->arena, p->models, p->n_models);
     l.suites = report_json_list(p->arena, p->suites, p->n_suites);
-    if (p->arena->failed)
-        return no_memory(e);
-    rc = store_query(p->store,
-                     "SELECT pk, id, name, vendor, fingerprint, open, domestic "
-                     "FROM model AS m WHERE " CHOSEN_MODEL " ORDER BY id, pk",
-                     add_model, b, e, "s", l.models);
-    if (!rc)
-        rc = load_items(&l, e);
-    if (!rc)
-        rc = load_scores(&l, e);
-    if (!rc)
-        rc = drop_empty(b, e);
-    if (!rc)
-        rc = store_query(p->store, mixed_sql, add_mixed, b, e, "");
-    if (!rc)
-        mark_common(b);
+    rc = p->arena->failed ? no_memory(e) : load_board(&l, e);
+    mem_free(l.trials);
+    mem_free(l.scored);
+    mem_free(l.sum);
+    mem_free(l.first);
+    mem_free(l.entries);
     return rc;
 }
 
-/* --- notes ---------------------------------------------------------------- */
+/* --- choosing models ------------------------------------------------------ */
 
-static enum err_code add_matcher(void *user, const struct store_row *r,
-                                 struct err *e)
+static enum err_code add_found(void *user, const struct store_row *r,
+                               struct err *e)
 {
-    struct buf *out = user;
+    bool *found = user;
 
+    (void)r;
     (void)e;
-    buf_printf(out, "%s%s v%lld", out->n ? ", " : "", row_text(r, 0),
-               (long long)row_int(r, 1));
+    *found = true;
     return ERR_OK;
 }
 
-static enum err_code note_matchers(const struct report_params *p,
-                                   struct table *t, struct err *e)
+enum err_code report_check_models(const struct report_params *p, struct err *e)
 {
-    struct buf b;
-    enum err_code rc;
-
-    buf_init(&b, 1 << 16);
-    rc = store_query(
-        p->store, "SELECT DISTINCT matcher, version FROM score ORDER BY 1, 2",
-        add_matcher, &b, e, "");
-    if (!rc)
-        rc = buf_check(&b, "matchers", e);
-    if (!rc && b.n)
-        table_note(t, "%s: %s", report_word(p, "判分", "matchers"), b.p);
-    buf_free(&b);
-    return rc;
-}
-
-static void note_warnings(const struct board *b, const struct report_params *p,
-                          struct table *t)
-{
-    for (size_t m = 0; m < b->n_models; m++) {
-        const struct board_model *x = &b->models[m];
-        if (x->mixed)
-            REPORT_NOTE(p, t, "%s: 样本用了不止一组生成参数",
-                        "%s: samples of several parameter sets", x->id);
-        if (x->unscored)
-            REPORT_NOTE(p, t, "%s: %lld 个回答尚未判分 (mokao score)",
-                        "%s: %lld answers have no verdict yet: mokao score",
-                        x->id, (long long)x->unscored);
-        if (x->near_ties)
-            REPORT_NOTE(p, t, "%s: %lld 个选择取决于舍入误差",
-                        "%s: %lld choices hang on rounding", x->id,
-                        (long long)x->near_ties);
+    for (size_t i = 0; i < p->n_models; i++) {
+        bool found = false;
+        enum err_code rc = store_query(
+            p->store, "SELECT 1 FROM model WHERE id = ?1 OR name = ?1",
+            add_found, &found, e, "s", p->models[i]);
+        if (rc)
+            return rc;
+        if (!found)
+            return err_set(e, ERR_FORMAT,
+                           "no model \"%s\" in the database: mokao report "
+                           "rank names those there are",
+                           p->models[i]);
     }
-}
-
-/* "gguf:90fb2f8a81e5…:q8": enough to tell files apart, and how it was run. */
-static void note_model(const struct board_model *m,
-                       const struct report_params *p, struct table *t)
-{
-    const char *colon = strrchr(m->fingerprint, ':');
-    const char *end = colon && strlen(colon) < 8 ? colon : "";
-
-    if (strlen(m->fingerprint) > 40)
-        REPORT_NOTE(p, t, "模型 %s: %.17s…%s", "model %s: %.17s…%s", m->id,
-                    m->fingerprint, end);
-    else
-        REPORT_NOTE(p, t, "模型 %s: %s", "model %s: %s", m->id, m->fingerprint);
-}
-
-enum err_code board_notes(const struct board *b, const struct report_params *p,
-                          struct table *t, struct err *e)
-{
-    enum err_code rc;
-
-    note_warnings(b, p, t);
-    for (size_t i = 0; i < b->n_suites; i++) {
-        const struct board_suite *s = &b->suites[i];
-        REPORT_NOTE(p, t, "题集 %s %s: %zu 题, sha256 %.12s",
-                    "suite %s %s: %zu items, sha256 %.12s", s->id, s->version,
-                    s->items, s->digest);
-    }
-    for (size_t m = 0; m < b->n_models; m++)
-        note_model(&b->models[m], p, t);
-    rc = note_matchers(p, t, e);
-    table_note(t, "mokao " MK_VERSION);
-    return rc ? rc : table_check(t, e);
+    return ERR_OK;
 }

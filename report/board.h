@@ -32,25 +32,25 @@ struct board_suite {
     size_t items;                         /* asked of any model */
 };
 struct board_item {
-    int64_t suite, item;                  /* pk */
-    const char *subset;
+    int64_t suite;                        /* pk */
     size_t group;
 };
 struct board_group {
     const char *key, *title;              /* whole path; its last part */
     size_t order;                         /* in which they are shown */
+    size_t was;                           /* its number while loading */
     size_t items;
 };
 struct board {
     struct board_model *models;
     struct board_suite *suites;
-    struct board_item *items;             /* sorted by suite, item */
+    struct board_item *items;             /* asked of any model */
     struct board_group *groups;           /* sorted by order, key */
     size_t n_models, n_suites, n_items, n_groups;
     /* [n_models][n_items]: failed turns as wrong, as right; NaN: not asked */
     double *low, *high;
     bool *common;                         /* [n_items]: asked of every model */
-    size_t n_common, n_asked;             /* items asked of all, of any */
+    size_t n_common;                      /* items asked of all */
     struct arena *arena;
 };
 

@@ -217,8 +217,8 @@ static void radar_script(const struct radar *r, struct buf *s)
     }
     sub =
         p->english
-            ? arena_printf(p->arena, "accuracy in %%, %zu items", r->b->n_asked)
-            : arena_printf(p->arena, "正确率 %%, 共 %zu 题", r->b->n_asked);
+            ? arena_printf(p->arena, "accuracy in %%, %zu items", r->b->n_items)
+            : arena_printf(p->arena, "正确率 %%, 共 %zu 题", r->b->n_items);
     plot_set_str(s, "radar_title", title_of(p));
     plot_set_str(s, "radar_subtitle", sub ? sub : "");
     plot_set_num(s, "radar_n", (double)r->n_models);

@@ -99,7 +99,7 @@ static int by_score(const void *a, const void *b)
 
 static bool items_differ(const struct board *b)
 {
-    return b->n_common < b->n_asked;
+    return b->n_common < b->n_items;
 }
 
 static enum err_code make_ranking(const struct board *b,
@@ -208,7 +208,7 @@ static void note_method(const struct board *b, const struct report_params *p,
             p, t, "得分: %zu 题等权的正确率, 失败的请求计 0; 区间 %g%%: Wilson",
             "score: accuracy over %zu items, failed requests count 0; "
             "%g %% interval: Wilson",
-            b->n_asked, percent);
+            b->n_items, percent);
     REPORT_NOTE(p, t,
                 "名次: 共同题上两两配对检验, Holm 校正, 显著水平 %g; 不显著或"
                 "差距小于失败请求上下限的不分先后",
@@ -223,14 +223,14 @@ static void note_method(const struct board *b, const struct report_params *p,
                     "各模型的题目不同: 名次与排序用 %zu 道共同题 (全部 %zu 题)",
                     "models were asked different items: ranks and order are "
                     "those of the %zu common ones (of %zu)",
-                    b->n_common, b->n_asked);
+                    b->n_common, b->n_items);
     else
         REPORT_NOTE(p, t,
                     "没有所有模型都答过的题 (共 %zu 题): 得分不可直接比较, "
                     "名次只用各对模型的共同题",
                     "no item was asked of every model (%zu items): scores are "
                     "not comparable, ranks use each pair's common items",
-                    b->n_asked);
+                    b->n_items);
 }
 
 /* A column without a single value says nothing to people. */
@@ -306,11 +306,11 @@ static void plot_script(struct buf *s, const struct board *b,
               ? arena_printf(p->arena,
                              "%zu abilities, %zu items; whiskers: %g %% "
                              "interval, in brackets: range of ranks",
-                             b->n_groups, b->n_asked, 100 * (1 - p->alpha))
+                             b->n_groups, b->n_items, 100 * (1 - p->alpha))
               : arena_printf(p->arena,
                              "%zu 项能力, %zu 题;须线:%g%% 区间,"
                              "括号:名次区间",
-                             b->n_groups, b->n_asked, 100 * (1 - p->alpha));
+                             b->n_groups, b->n_items, 100 * (1 - p->alpha));
     plot_set_str(s, "bars_title", report_word(p, "模型排名", "Ranking"));
     plot_set_str(s, "bars_subtitle", sub ? sub : "");
     plot_set_str(s, "bars_domestic", report_word(p, "国内模型", "domestic"));

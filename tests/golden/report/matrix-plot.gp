@@ -11,8 +11,8 @@ radar_name_width = 10
 # data.tsv, blocks parted by two empty lines: first the axes (x, y of the unit
 # vector, ability; the first one again at the end), then a block a model: its
 # name in a line of its own, then x, y of each corner; the first one again.
-radar_width = 830 + 9.0 * radar_name_width
-set terminal @mokao_terminal size radar_width, 760 \
+radar_width = 950 + 10.0 * radar_name_width
+set terminal @mokao_terminal size radar_width, 740 \
     font 'Noto Sans CJK SC,12' noenhanced background rgb 'white'
 set output mokao_output
 set encoding utf8
@@ -20,15 +20,15 @@ set datafile separator "\t"
 
 set title radar_title . "\n" . radar_subtitle font ',14' offset 0, 0.5
 set size ratio -1
-set lmargin at screen 120 / radar_width
-set rmargin at screen 700 / radar_width
-set tmargin at screen 0.83
-set bmargin at screen 0.08
+set lmargin at screen 150 / radar_width
+set rmargin at screen 730 / radar_width
+set tmargin at screen 0.85
+set bmargin at screen 0.06
 unset border
 unset tics
-set xrange [-103 : 103]
-set yrange [-103 : 103]
-set key at screen 790 / radar_width, screen 0.5 left center vertical Left reverse \
+set xrange [-112 : 112]
+set yrange [-112 : 112]
+set key at screen 880 / radar_width, screen 0.5 left center vertical Left reverse \
     samplen 2 spacing 1.4 textcolor rgb '#333333'
 set style fill transparent solid 0.05 noborder
 set linetype 1 lc rgb '#5586F0' pt 7
