@@ -225,12 +225,13 @@ enum err_code plot_run(const char *script, const char *data, const char *path,
 {
     char dir[224];
     struct buf full;
-    enum err_code rc = plot_check_path(path, e);
+    const struct picture *picture = picture_of(path);
+    enum err_code rc;
 
-    if (rc)
-        return rc;
+    if (!picture)
+        return plot_check_path(path, e);
     buf_init(&full, 1 << 20);
-    plot_set_str(&full, "mokao_terminal", picture_of(path)->terminal);
+    plot_set_str(&full, "mokao_terminal", picture->terminal);
     plot_set_str(&full, "mokao_output", "picture");
     buf_str(&full, script);
     rc = buf_check(&full, "plot script", e);

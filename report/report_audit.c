@@ -275,24 +275,29 @@ static enum err_code add_row(void *user, const struct store_row *r,
                            : ERR_OK;
 }
 
-static void query_text(struct buf *q, const char *outcome)
+/* With items given, samples are found by key: the view by itself would walk
+ * through all there are. */
+static void query_text(struct buf *q, const char *outcome, bool items)
 {
     buf_str(q, "SELECT ");
     for (int i = 0; i < N_SOURCES; i++)
         buf_printf(q, "%s%s", i ? ", " : "", sources[i].sql);
-    buf_printf(
-        q,
-        " FROM sample_scores AS v JOIN model AS m ON m.pk = v.model_pk "
-        "JOIN suite AS su ON su.pk = v.suite_pk "
-        "JOIN item AS i ON i.pk = v.item_pk "
-        "JOIN prompt AS pr ON pr.pk = v.prompt_pk "
-        "JOIN params AS pa ON pa.pk = v.params_pk "
-        "WHERE v.current AND v.suite_current AND " CHOSEN_MODEL
-        " AND " CHOSEN_SUITE(
-            "v.subset") " AND (?3 IS NULL OR v.item IN (SELECT value "
-                        "FROM json_each(?3))) AND %s "
-                        "ORDER BY v.suite, v.item, v.model, v.trial, v.turn, v.sample",
-        outcome);
+    buf_printf(q,
+               " FROM sample_scores AS v JOIN model AS m ON m.pk = v.model_pk "
+               "JOIN suite AS su ON su.pk = v.suite_pk "
+               "JOIN item AS i ON i.pk = v.item_pk "
+               "JOIN prompt AS pr ON pr.pk = v.prompt_pk "
+               "JOIN params AS pa ON pa.pk = v.params_pk "
+               "WHERE v.current AND v.suite_current AND %s AND " CHOSEN_MODEL
+               " AND " CHOSEN_SUITE("v.subset"),
+               outcome);
+    if (items)
+        buf_str(q,
+                " AND v.item IN (SELECT value FROM json_each(?3)) "
+                "AND v.item_pk IN (SELECT si.item FROM suite_item AS si WHERE "
+                "si.id IN (SELECT value FROM json_each(?3))) "
+                "AND v.model_pk IN (SELECT pk FROM model)");
+    buf_str(q, " ORDER BY v.suite, v.item, v.model, v.trial, v.turn, v.sample");
 }
 
 static enum err_code load(const struct report_params *p, struct rows *rows,
@@ -308,11 +313,11 @@ static enum err_code load(const struct report_params *p, struct rows *rows,
     suites = report_json_list(p->arena, p->suites, p->n_suites);
     items = report_json_list(p->arena, p->args, p->n_args);
     buf_init(&q, 1 << 16);
-    query_text(&q, outcome);
+    query_text(&q, outcome, items != NULL);
     rc = buf_check(&q, "query", e);
     if (!rc)
-        rc = store_query(p->store, q.p, add_row, rows, e, "sss", models, suites,
-                         items);
+        rc = store_query(p->store, q.p, add_row, rows, e, items ? "sss" : "ss",
+                         models, suites, items);
     buf_free(&q);
     return rc;
 }
