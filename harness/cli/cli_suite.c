@@ -6,11 +6,6 @@
 
 #include "harness/base/json.h"
 
-static enum err_code no_memory(struct err *e)
-{
-    return err_set(e, ERR_NOMEM, "no memory for the suite");
-}
-
 const char *cli_suite_digest(struct cli_suite *o, const char *digest)
 {
     size_t n = strlen(digest);
