@@ -39,17 +39,17 @@ enum {
  * LaTeX.  Possessive, so that a failed match does not try again without. */
 #define DECO                                                                   \
     "(?:[\\s\"'“”‘’「」『』《〈<(\\[{【〖*_`$:#]|\\\\[,;!( ]|" \
-    "\\\\(?:text|textbf|textit|mathrm|mathbf|mathsf|mathbb|rm|bf)\\b)*+"
-#define CLOSE "[\\s\"'“”‘’」』》〉>)\\]}】〗*_`$]*+"
+    "\\\\(?:text|textbf|textit|mathrm|mathbf|mathsf|mathbb|rm|bf)\\b){0,16}+"
+#define CLOSE "[\\s\"'“”‘’」』》〉>)\\]}】〗*_`$]{0,16}+"
 /* A letter is not part of a Latin word or of a number. */
 #define EDGE "(?![A-Za-z0-9_'’]|\\+\\+)"
 #define ONE "(?<![A-Za-z0-9_'’\\\\])[A-Za-z]" EDGE
 /* One letter, or several that are listed: AC, A、C, A and C, A C.  After a
  * comma or space the next letter must not begin a clause (B, C项错误). */
 #define LIST                                                                   \
-    "(?:\\s*(?:[、/&+]|和|与|及|以及|或者?|and|or)\\s*[(]?[A-Z][)]?" EDGE      \
+    "(?:[)]?\\s*(?:[、/&+]|和|与|及|以及|或者?|and|or)\\s*[(]?[A-Z][)]?" EDGE  \
     "|[)]?[ \\t]*[,;]?[ \\t]*[(]?[A-Z][)]?" EDGE                               \
-    "(?!\\s*[\\p{Han}.:、-]|[ \\t]+[a-z]))*+"
+    "(?!\\s*[\\p{sc:Han}.:、-]|[ \\t]+(?!and\\b|or\\b)[a-z]))*+"
 #define LETTERS "((?<![A-Za-z0-9_'’\\\\])[A-Z]{2,26}" EDGE "|" ONE LIST ")"
 #define OPT "(?:选项|选择|选|第|(?i:options?|choices?|letters?)\\b)?+"
 #define ITEM "\\s*(?:选?项|选项)?+"
@@ -86,9 +86,14 @@ static const struct match_rule rules[] = {
       "正确(?:的)?(?:选项|选择|一项|一个|回答|判断|结论)" GAP(
           8) "(?:是|为|有|:|选)" DECO OPT DECO LETTERS,
       0, STATED },
+    { "option-is", "选项\\s*(?:应该?)?(?:是|为)" DECO LETTERS END, 0, STATED },
     { "should-be",
       "(?:应该|应当|应|而|便|就|那么|我认为|我觉得|我选的)(?:是|为|选择|选)" DECO
           OPT DECO LETTERS END,
+      0, STATED },
+    { "not-but",
+      "不(?:是|选)" DECO OPT DECO "[A-Z]" EDGE ITEM CLOSE
+      "[,，、]?\\s*(?:而|应|应该)?(?:是|选)" DECO OPT DECO LETTERS,
       0, STATED },
     { "corrected",
       "(?:更正|纠正|改为|改成|改选|修正|改答|订正)(?:为|成|是|后|答案)*" DECO
@@ -102,8 +107,8 @@ static const struct match_rule rules[] = {
       0, STATED },
     { "answer-is-en",
       "\\b(?i:(?:final|correct|best|right|my)\\s+(?:answer|choice|option)"
-      "|answer|ans)\\b[*_\"']*+"
-      "(?i:(?:(?!\\bnot\\b|n['’]t|\\bnever\\b|\\bif\\b)[^.\\n?!:]){0,40}?"
+      "|answers?|ans)\\b[*_\"']*+"
+      "(?i:(?:(?!\\bnot\\b|n['’]t|\\bnever\\b|\\bif\\b)[^.,\\n?!:]){0,40}?"
       "\\b(?:is|be|are)\\b|\\s*[:=\\n(])" DECO
       "(?i:(?:indeed|clearly|therefore|likely|probably|definitely|most likely|"
       "actually|thus|simply)[\\s,]+)?" OPT DECO LETTERS,
@@ -117,7 +122,7 @@ static const struct match_rule rules[] = {
     { "head",
       "\\A(?:[\\s\"'“‘「『《<(\\[{【*_`$#>]|\\\\(?:text|textbf|mathrm|mathbf)\\b|"
       "好的[,，。!]|嗯[,，。])*+" OPT DECO LETTERS "(?:选?项)?" CLOSE
-      "(?=[.。,，、:;!！<(—\\n-]|\\z|(?<=\\s)[^a-z]|因为|是正确|正确)",
+      "(?=[.。,，、:;!！<(—\\n-]|\\z|(?<=\\s)[^a-z]|因为)",
       0, ALONE },
     { "tail",
       "(?:\\A|\\n)(?:[\\s\"'“‘「<(\\[{【*_`$#>:-]|\\\\(?:text|textbf|mathrm)\\b)*+" OPT
@@ -183,6 +188,10 @@ static const struct match_rule after_rules[] = {
       "(?:错误?|不对|不正确|不成立|不符|有误|不合|不是|不选|不准确|不妥|不当|不可能|不属于|"
       "排除|不够|不行|不能选|不全面)(?!的一?项|的是|的选|的说|的叙|的答)",
       0, 0 },
+    { "one-of-several",
+      "\\A[.、][^。\\n,，;；A-Z]{1,60}(?:和|与|及|、|以及|或)\\s*(?:选项)?[(]?[A-Z][)]?"
+      "[.、]",
+      0, 0 },
     { "denied-en",
       "\\A" CLOSE
       "\\s*(?i:(?:is|are|was|seems)\\s+(?:not|wrong|incorrect|false)|"
@@ -221,7 +230,8 @@ struct look {
     uint32_t found;
     size_t at, end; /* of the letters in text */
     const char *rule;
-    bool weak; /* found by a tier that a refusal overrules */
+    bool multi; /* several letters may be right */
+    bool weak;  /* found by a tier that a refusal overrules */
 };
 
 static uint32_t bit_of(char c)
@@ -313,6 +323,8 @@ static enum err_code counts(const struct look *l, size_t from, size_t at,
     *yes = false;
     if (!set || set & ~l->all || is_article(l->text, at, end))
         return ERR_OK;
+    if (set == l->all && !l->multi) /* A、B、C、D四个选项中 … */
+        return ERR_OK;
     rc = match_rules_any(&before, clause_before(l->text, from), &denied, e);
     if (!rc && !denied)
         rc = match_rules_any(&after, text_after(l->text, end), &denied, e);
@@ -385,26 +397,37 @@ static void keep(struct look *l, const struct pick *p)
     l->rule = p->rule;
 }
 
-/* Choices are listed where lines begin with different letters: A. … B. …  Then
- * the first one is no answer. */
+/* Whether a letter at the start of a line is followed as in a list. */
+static bool is_marked(struct str rest)
+{
+    static const char *const marks[] = { ".",  ":",  ")",    "]",  "*",
+                                         "、", "\n", "选项", "项", "：" };
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+        if (str_starts(rest, str_of(marks[i])))
+            return true;
+    return !rest.n;
+}
+
+/* The choices are repeated where the first lines that begin with a letter
+ * begin with A and B.  Then the A at the head is no answer. */
 static bool is_listing(const struct look *l)
 {
-    uint32_t seen = 0;
+    uint32_t first = 0, bit;
     bool start = true;
 
-    for (size_t i = 0; i + 1 < l->text.n; i++) {
-        char c = l->text.p[i], next = l->text.p[i + 1];
+    for (size_t i = 0; i < l->text.n; i++) {
+        char c = l->text.p[i];
 
-        if (start && c >= 'A' && c <= 'Z' && strchr(".:)]*", next))
-            seen |= bit_of(c) & l->all;
-        if (start && c >= 'A' && c <= 'Z' &&
-            (str_starts(str_sub(l->text, i + 1, l->text.n), STR("、")) ||
-             str_starts(str_sub(l->text, i + 1, l->text.n), STR("选项")) ||
-             str_starts(str_sub(l->text, i + 1, l->text.n), STR("项"))))
-            seen |= bit_of(c) & l->all;
+        bit = start && c <= 'Z' ? bit_of(c) & l->all : 0;
+        if (bit && is_marked(str_sub(l->text, i + 1, l->text.n))) {
+            if (first)
+                return first == 1 && bit == 2;
+            first = bit;
+        }
         start = c == '\n' || (start && strchr(" \t*#-([", c));
     }
-    return count_bits(seen) > 1;
+    return false;
 }
 
 /* ---- where every option is judged ---- */
@@ -454,7 +477,7 @@ static uint32_t judged_set(uint32_t right, uint32_t wrong, uint32_t all,
     return count_bits(wrong) == 1 && count_bits(all) > 2 ? wrong : 0;
 }
 
-static enum err_code run_judged(struct look *l, bool multi, struct err *e)
+static enum err_code run_judged(struct look *l, struct err *e)
 {
     uint32_t right = 0, wrong = 0;
     enum err_code rc =
@@ -464,7 +487,7 @@ static enum err_code run_judged(struct look *l, bool multi, struct err *e)
         rc = collect(l, &wrongs, 0, &wrong, false, e);
     if (rc)
         return rc;
-    l->found = judged_set(right, wrong, l->all, multi);
+    l->found = judged_set(right, wrong, l->all, l->multi);
     if (l->found) {
         l->rule = "judged";
         l->at = 0;
@@ -598,33 +621,42 @@ static size_t occurs(const struct look *l, const struct str *texts, size_t i,
     return (size_t)-1;
 }
 
+/* Where text i occurs without being denied there, (size_t)-1 if nowhere. */
+static enum err_code affirmed(const struct look *l, const struct str *texts,
+                              size_t i, struct str s, size_t *at, struct err *e)
+{
+    enum err_code rc;
+    bool denied;
+
+    *at = text_count(texts[i]) < 2 ? (size_t)-1 : occurs(l, texts, i, s);
+    if (*at == (size_t)-1)
+        return ERR_OK;
+    rc = match_rules_any(&before, clause_before(s, *at), &denied, e);
+    if (!rc && !denied)
+        rc = match_rules_any(&after, text_after(s, *at + texts[i].n), &denied,
+                             e);
+    if (!rc && denied)
+        *at = (size_t)-1;
+    return rc;
+}
+
 /* One option's text, and no other's, occurs in the answer. */
 static enum err_code quoted_once(struct look *l, const struct match_text *q,
                                  const struct str *texts, struct match_out *out,
                                  struct err *e)
 {
-    struct str s = buf_view(&q->text);
-    size_t hits = 0, hit = 0, hit_at = 0;
-    enum err_code rc;
-    bool denied;
+    size_t hits = 0, hit = 0, hit_at = 0, at;
+    enum err_code rc = ERR_OK;
 
-    for (size_t i = 0; i < l->in->n_choices; i++) {
-        size_t at =
-            text_count(texts[i]) < 2 ? (size_t)-1 : occurs(l, texts, i, s);
-
-        if (at != (size_t)-1) {
-            hits++;
-            hit = i;
-            hit_at = at;
-        }
+    for (size_t i = 0; i < l->in->n_choices && !rc; i++) {
+        rc = affirmed(l, texts, i, buf_view(&q->text), &at, e);
+        if (rc || at == (size_t)-1)
+            continue;
+        hits++;
+        hit = i;
+        hit_at = at;
     }
-    if (hits != 1)
-        return ERR_OK;
-    rc = match_rules_any(&before, clause_before(s, hit_at), &denied, e);
-    if (!rc && !denied)
-        rc = match_rules_any(&after, text_after(s, hit_at + texts[hit].n),
-                             &denied, e);
-    if (!rc && !denied)
+    if (!rc && hits == 1)
         quote_found(l, q, hit, hit_at, texts[hit].n, "option-text-once", out);
     return rc;
 }
@@ -654,28 +686,38 @@ static enum err_code run_quoted(struct look *l, struct arena *a,
 
 enum { SHORT = 400 };
 
-/* Whether the letter at i stands as a word: no Latin beside it, no Chinese but
- * what usually stands beside an answer. */
+/* A letter of an answer has no Latin, digit or operator beside it, and no
+ * Chinese but what usually stands there. */
+static bool fine_beside(struct str s, size_t at, const char *const *words)
+{
+    size_t len;
+    int32_t rune;
+
+    if (at >= s.n)
+        return true;
+    rune = text_rune(s, at, &len);
+    if (rune < 0x80)
+        return !is_latin((char)rune) && !strchr("0123456789_'\\+-=^", rune);
+    if (!text_is_letter(rune))
+        return true;
+    for (; *words; words++)
+        if (str_starts(str_sub(s, at, s.n), str_of(*words)))
+            return true;
+    return false;
+}
+
 static bool stands_alone(struct str s, size_t i)
 {
-    static const char *const left[] = {
-        "是", "为", "选", "项", "择", "在", "案"
-    };
-    static const char *const right[] = { "项", "选", "吧", "才",
-                                         "呢", "。", "，" };
-    bool fine_left = !i || (unsigned char)s.p[i - 1] < 0x80,
-         fine_right = i + 1 >= s.n || (unsigned char)s.p[i + 1] < 0x80;
+    static const char *const left[] = { "是", "为", "选", "项",
+                                        "择", "在", "案", NULL };
+    static const char *const right[] = { "项", "选", "吧", "才", "呢", NULL };
+    size_t before_i = i;
 
-    for (size_t k = 0; k < 7; k++) {
-        fine_left |= str_ends(str_sub(s, 0, i), str_of(left[k]));
-        fine_right |= str_starts(str_sub(s, i + 1, s.n), str_of(right[k]));
-    }
-    if (i && (is_latin(s.p[i - 1]) || strchr("0123456789_'\\+-=^", s.p[i - 1])))
-        return false;
-    if (i + 1 < s.n &&
-        (is_latin(s.p[i + 1]) || strchr("0123456789_'+-=^(", s.p[i + 1])))
-        return false;
-    return fine_left && fine_right;
+    while (before_i && ((unsigned char)s.p[before_i - 1] & 0xC0) == 0x80)
+        before_i--;
+    before_i = before_i ? before_i - 1 : s.n;
+    return fine_beside(s, before_i, left) && fine_beside(s, i + 1, right) &&
+           !(i + 1 < s.n && s.p[i + 1] == '(');
 }
 
 static enum err_code run_only(struct look *l, struct err *e)
@@ -731,16 +773,16 @@ static enum err_code cut_next(struct look *l, struct err *e)
     return rc;
 }
 
-static enum err_code run_tiers(struct look *l, bool multi, struct err *e)
+static enum err_code run_tiers(struct look *l, struct err *e)
 {
     bool listing = is_listing(l);
     enum err_code rc = ERR_OK;
     struct pick p;
 
     for (int t = STATED; t < N_TIERS && !rc && !l->found; t++) {
-        if (t == RIGHT && multi)
-            rc = run_judged(l, multi, e);
-        if (rc || l->found || (t == RIGHT && multi))
+        if (t == RIGHT && l->multi)
+            rc = run_judged(l, e);
+        if (rc || l->found || (t == RIGHT && l->multi))
             continue;
         rc = run_tier(l, (enum tier)t, &p, e);
         if (listing && t == ALONE && p.rule && !strcmp(p.rule, "head"))
@@ -749,7 +791,7 @@ static enum err_code run_tiers(struct look *l, bool multi, struct err *e)
             keep(l, &p);
         l->weak = t == BOLD;
         if (!rc && !l->found && t == RIGHT)
-            rc = run_judged(l, multi, e);
+            rc = run_judged(l, e);
     }
     return rc;
 }
@@ -812,7 +854,7 @@ static void judge(const struct match_in *in, uint32_t found,
     }
 }
 
-static enum err_code finish(struct look *l, bool multi, struct arena *a,
+static enum err_code finish(struct look *l, struct arena *a,
                             struct match_out *out, struct err *e)
 {
     size_t at, len;
@@ -829,7 +871,7 @@ static enum err_code finish(struct look *l, bool multi, struct arena *a,
     out->rule = l->rule;
     if (!out->span_len)
         match_set_span(out, &l->t, l->at, l->end);
-    if (count_bits(l->found) > 1 && !multi)
+    if (count_bits(l->found) > 1 && !l->multi)
         out->verdict = VERDICT_UNPARSABLE;
     else
         judge(l->in, l->found, out);
@@ -839,8 +881,7 @@ static enum err_code finish(struct look *l, bool multi, struct arena *a,
 static enum err_code run(const struct match_in *in, struct arena *a,
                          struct match_out *out, struct err *e)
 {
-    struct look l = { .in = in, .all = key_set(in) };
-    bool multi = wants_multi(in);
+    struct look l = { .in = in, .all = key_set(in), .multi = wants_multi(in) };
     enum err_code rc;
 
     *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
@@ -853,13 +894,13 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     if (!rc)
         rc = cut_next(&l, e);
     if (!rc)
-        rc = run_tiers(&l, multi, e);
+        rc = run_tiers(&l, e);
     if (!rc && !l.found)
         rc = run_quoted(&l, a, out, e);
     if (!rc && !l.found)
         rc = run_only(&l, e);
     if (!rc)
-        rc = finish(&l, multi, a, out, e);
+        rc = finish(&l, a, out, e);
     match_text_close(&l.t);
     return rc;
 }

@@ -19,20 +19,20 @@ enum {
 
 #define DECO "[\\s\"'“”‘’「『*_`$:]*+"
 static const struct match_rule rules[] = {
-    { "boxed", "\\\\boxed\\s*\\{(?:\\\\text\\s*\\{)?([^{}\\n]+)", 0, 0 },
+    { "boxed", "\\\\boxed\\s*\\{(?:\\\\text\\s*\\{)?()", 0, 0 },
     { "answer-mark",
       "[\\[【〖](?:最终|正确|参考|标准)?答案[\\]】〗]" DECO "(?:是|为)?" DECO
-      "([^\\n]+)",
+      "(?=\\S)()",
       0, 0 },
     { "answer-phrase",
-      "答案[^。!?！？;；\\n不非没未]{0,10}?(?:是|为|:)" DECO "([^\\n]+)", 0,
+      "答案[^。!?！？;；\\n不非没未]{0,10}?(?:是|为|:)" DECO "(?=\\S)()", 0,
       0 },
     { "answer-phrase",
-      "(?:^|\\n)[\\s*#]*(?:答|解答|回答|结论)[*\\s]*:" DECO "([^\\n]+)", 0, 0 },
+      "(?:^|\\n)[\\s*#]*(?:答|解答|回答|结论)[*\\s]*:" DECO "(?=\\S)()", 0, 0 },
     { "answer-phrase-en",
       "\\b(?:(?:final|correct|right|my|the)\\s+answer|answer)\\b[*_\"']*"
       "(?:(?!\\bnot\\b|n['’]t)[^.\\n?!:]){0,24}?(?:\\bis\\b|:)" DECO
-      "([^\\n]+)",
+      "(?=\\S)()",
       PATTERN_CASELESS, 0 },
 };
 #undef DECO
@@ -40,7 +40,7 @@ static struct match_rules phrases = MATCH_RULES(rules);
 
 /* Where a statement may end: the whole line, a sentence, a clause. */
 static const struct match_rule end_rules[] = {
-    { "sentence", "[。；;!！?？]|\\.(?=\\s|$)|<", 0, 0 },
+    { "sentence", "[。；;!！?？}]|\\.(?=\\s|$)|<", 0, 0 },
     { "clause", "[,，(（]|\\s[-—]", 0, 0 },
 };
 static struct match_rules ends = MATCH_RULES(end_rules);
@@ -157,9 +157,8 @@ static enum err_code try_statement(const struct look *l, struct str said,
 }
 
 /* The last statement of any form; *said is empty if there is none. */
-static enum err_code last_statement(const struct look *l, struct str text,
-                                    struct str *said, const char **rule,
-                                    struct err *e)
+static enum err_code last_statement(struct str text, struct str *said,
+                                    const char **rule, struct err *e)
 {
     enum err_code rc = match_rules_open(&phrases, e);
     size_t best = 0;
@@ -176,13 +175,13 @@ static enum err_code last_statement(const struct look *l, struct str text,
                 break;
             if (h.g[1].at >= best) {
                 best = h.g[1].at;
-                *said = match_group(text, &h, 1);
+                *said = str_sub(text, best, text.n);
                 *rule = phrases.rules[i].name;
             }
             from = h.g[1].at;
         }
     }
-    (void)l;
+    *said = str_sub(*said, 0, str_find(*said, STR("\n"), 0));
     return rc;
 }
 
@@ -210,20 +209,22 @@ static const char *place_of(const struct match_in *in)
 }
 
 /* Drops the first of the options' own prefixes that s begins with. */
-static struct str drop_prefix(const struct look *l, struct str s)
+static enum err_code drop_prefix(const struct look *l, struct str *s,
+                                 struct err *e)
 {
     const struct json *list = json_get(l->in->options, "prefix");
     const struct json *m;
+    enum err_code rc = ERR_OK;
+    struct str prefix;
 
-    for (m = json_child(list); m; m = json_next(m)) {
-        struct str prefix = str_of(json_string(m));
-
-        if (!str_starts(s, prefix))
+    for (m = json_child(list); m && !rc; m = json_next(m)) {
+        rc = match_fold(str_of(json_string(m)), VIEW, l->a, &prefix, e);
+        if (rc || !str_starts(*s, prefix))
             continue;
-        s = unwrap(str_sub(s, prefix.n, s.n));
+        *s = unwrap(str_sub(*s, prefix.n, s->n));
         break;
     }
-    return s;
+    return rc;
 }
 
 static enum err_code run_text(const struct look *l, struct match_out *out,
@@ -236,14 +237,16 @@ static enum err_code run_text(const struct look *l, struct match_out *out,
 
     if (strcmp(place, "whole") != 0)
         text = pick_line(text, !strcmp(place, "last_line"));
-    text = drop_prefix(l, text);
+    rc = drop_prefix(l, &text, e);
+    if (rc)
+        return rc;
     if (!text.n) {
         match_no_answer(l->in, out);
         return ERR_OK;
     }
     rc = is_accepted(l, text, &yes, e);
     if (!rc && !yes) {
-        rc = last_statement(l, text, &said, &rule, e);
+        rc = last_statement(text, &said, &rule, e);
         if (!rc && said.n)
             return try_statement(l, said, rule, out, e);
     }

@@ -718,6 +718,8 @@ static bool is_word(struct str s, const struct number *x)
     for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
         if (str_ends(str_sub(s, 0, x->at), str_of(left[i])))
             return true;
+    if (starts_at(s, x->at, "一个") && x->end - x->at == 3)
+        return true;
     for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++)
         if (x->end - x->at == 3 && starts_at(s, x->end, right[i]))
             return true;
@@ -803,29 +805,45 @@ static struct str statement_at(struct str s, size_t from)
     return str_sub(s, from, to);
 }
 
-/* Behind the last equals sign if a number stands there, else the first. */
+/* Where the expression that goes on at `at` has an equals sign; s.n if it ends
+ * without one.  3 + 5 = 8 goes on, 7, 7 × 2 = 14 does not. */
+static size_t equals_after(struct str s, size_t at)
+{
+    static const char *const signs[] = { "×", "÷", "−", "\\" };
+
+    for (size_t k; at < s.n; at++) {
+        if (s.p[at] == '=')
+            return at;
+        if (is_digit(s, at) || is_latin(s.p[at]) ||
+            strchr(" .+-*/()^{}$", s.p[at]))
+            continue;
+        for (k = 0; k < 4 && !starts_at(s, at, signs[k]); k++)
+            ;
+        if (k == 4)
+            return s.n;
+        at += strlen(signs[k]) - 1;
+    }
+    return s.n;
+}
+
+/* The first number of a statement, or what its expression comes to. */
 static bool number_of_statement(const struct reader *r, size_t from,
                                 struct number *x)
 {
     struct reader part = { statement_at(r->s, from), r->t };
-    size_t eq = part.s.n, base = (size_t)(part.s.p - r->s.p);
-    bool found = false;
+    size_t base = (size_t)(part.s.p - r->s.p), eq;
+    struct number y;
 
-    while (eq && !found) {
-        while (eq && part.s.p[eq - 1] != '=')
-            eq--;
-        if (!eq)
+    if (!find_number(&part, 0, false, true, x))
+        return false;
+    while ((eq = equals_after(part.s, x->end)) < part.s.n) {
+        if (!find_number(&part, eq, false, true, &y))
             break;
-        found = find_number(&part, eq, false, true, x) && x->at - eq < 24;
-        eq--;
+        *x = y;
     }
-    if (!found)
-        found = find_number(&part, 0, false, true, x);
-    if (found) {
-        x->at += base;
-        x->end += base;
-    }
-    return found;
+    x->at += base;
+    x->end += base;
+    return true;
 }
 
 /* The last statement of rule i that holds a number, of the last few: an answer

@@ -1,0 +1,67 @@
+/* Every matcher on any answer.  The first byte chooses the kind; spans must lie
+ * in the answer. */
+#include <stdlib.h>
+
+#include "harness/match/match.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static const struct {
+    const struct match_kind *kind;
+    const char *expected, *options;
+} setups[] = {
+    { &match_choice, "\"B\"", "{}" },
+    { &match_choice, "\"ABD\"", "{\"partial\":0.5}" },
+    { &match_exact, "[\"李白\",\"3.5\"]", "{\"in\":\"last_line\"}" },
+    { &match_exact, "\"床前明月光\"", "{\"prefix\":[\"译文：\"]}" },
+    { &match_contains, "{\"all\":[\"春\"],\"none\":[\"冬\"]}", "{}" },
+    { &match_contains, "{\"refusal\":true}", "{}" },
+    { &match_number, "{\"value\":3,\"unit\":\"km\"}", "{}" },
+    { &match_number, "[\"1/3\",\"50%\"]", "{\"tolerance\":0.01}" },
+    { &match_regex, "\"(a|b)+c\"", "{\"flags\":\"i\"}" },
+    { &match_regex, "\"1\"", "{\"pattern\":\"(\\\\d+)元\"}" },
+};
+
+static struct json *parse(const char *text)
+{
+    struct json *j;
+    struct err e;
+
+    if (json_parse(&j, str_of(text), &e))
+        abort();
+    return j;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    static const struct match_choice choices[] = {
+        { { "A", 1 }, { "上海", 6 } },
+        { { "B", 1 }, { "北京", 6 } },
+        { { "C", 1 }, { "two", 3 } },
+        { { "D", 1 }, { "", 0 } },
+    };
+    struct match_in in = { .choices = choices, .n_choices = 4 };
+    struct json *expected, *options;
+    struct match_out out;
+    struct arena a;
+    struct err e;
+    size_t i;
+
+    if (!size)
+        return 0;
+    i = data[0] % (sizeof(setups) / sizeof(*setups));
+    arena_init(&a, 0);
+    expected = parse(setups[i].expected);
+    options = parse(setups[i].options);
+    in.expected = expected;
+    in.options = options;
+    in.response = (struct str){ (const char *)data + 1, size - 1 };
+    if (setups[i].kind->check(&in, &e) ||
+        setups[i].kind->run(&in, &a, &out, &e) || out.span_at > in.response.n ||
+        out.span_len > in.response.n - out.span_at)
+        abort();
+    json_free(expected);
+    json_free(options);
+    arena_free(&a);
+    return 0;
+}

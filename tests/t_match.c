@@ -1,0 +1,474 @@
+/* Matchers against labelled answers, their checks, faults, and arbitrary bytes.
+ *
+ * tests/golden/match/KIND.jsonl holds one case a line:
+ *   {"response", "expected", "choices"?, "options"?, "verdict", "extracted"?,
+ *    "rule"?}
+ * The labels are those of a careful reader, not of the code. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/io.h"
+#include "harness/match/match.h"
+#include "tests/t.h"
+
+enum { CHOICES_MOST = 26 };
+
+struct testcase {
+    struct json *json;
+    struct match_choice choices[CHOICES_MOST];
+    struct match_in in;
+};
+
+/* A case without choices has A to D, without texts. */
+static void read_choices(struct testcase *c)
+{
+    static const char *const keys[] = { "A", "B", "C", "D" };
+    const struct json *list = json_get(c->json, "choices"), *m;
+    size_t n = 0;
+
+    for (m = json_child(list); m && n < CHOICES_MOST; m = json_next(m)) {
+        c->choices[n].key = str_of(json_key(m));
+        c->choices[n++].text = str_of(json_string(m));
+    }
+    for (size_t i = 0; !list && i < 4; i++)
+        c->choices[n++] = (struct match_choice){ str_of(keys[i]), STR("") };
+    c->in.choices = c->choices;
+    c->in.n_choices = n;
+}
+
+static void case_open(struct testcase *c, struct str line)
+{
+    struct err e;
+
+    memset(c, 0, sizeof(*c));
+    t_ok(json_parse(&c->json, line, &e), &e);
+    c->in.response = str_of(json_string(json_get(c->json, "response")));
+    c->in.expected = json_get(c->json, "expected");
+    c->in.options = json_get(c->json, "options");
+    read_choices(c);
+}
+
+static bool same(const struct json *want, const char *got)
+{
+    return !want || !strcmp(json_string(want), got);
+}
+
+static bool case_passes(const struct match_kind *kind, struct testcase *c,
+                        size_t number)
+{
+    const char *verdict = json_string(json_get(c->json, "verdict"));
+    const struct json *extracted = json_get(c->json, "extracted");
+    const struct json *rule = json_get(c->json, "rule");
+    struct match_out out;
+    struct arena a;
+    struct err e;
+    bool fine;
+
+    arena_init(&a, 0);
+    ck_assert_ptr_nonnull(verdict);
+    t_ok(kind->check(&c->in, &e), &e);
+    t_ok(kind->run(&c->in, &a, &out, &e), &e);
+    ck_assert_uint_le(out.span_at + out.span_len, c->in.response.n);
+    ck_assert(text_check(
+        str_sub(c->in.response, out.span_at, out.span_at + out.span_len),
+        NULL));
+    fine = !strcmp(verdict, verdict_name(out.verdict)) &&
+           same(extracted, out.extracted) && same(rule, out.rule);
+    if (!fine)
+        fprintf(stderr,
+                "%s.jsonl:%zu: got %s \"%s\" by \"%s\", expected %s \"%s\"\n"
+                "    %.300s\n",
+                kind->name, number, verdict_name(out.verdict), out.extracted,
+                out.rule, verdict, extracted ? json_string(extracted) : "*",
+                c->in.response.p);
+    arena_free(&a);
+    return fine;
+}
+
+static void run_golden(const struct match_kind *kind, size_t least)
+{
+    char path[200];
+    struct io_lines l = { .number = 0 };
+    struct testcase c;
+    struct buf b;
+    size_t n = 0, failed = 0;
+
+    snprintf(path, sizeof(path), "tests/golden/match/%s.jsonl", kind->name);
+    buf_init(&b, 1 << 24);
+    t_read(path, &b);
+    l.rest = buf_view(&b);
+    while (io_next_line(&l)) {
+        if (!str_trim(l.line).n)
+            continue;
+        case_open(&c, l.line);
+        failed += !case_passes(kind, &c, l.number);
+        n++;
+        json_free(c.json);
+    }
+    buf_free(&b);
+    ck_assert_msg(!failed, "%s: %zu of %zu cases", kind->name, failed, n);
+    ck_assert_uint_ge(n, least);
+}
+
+START_TEST(choice_reads_labelled_answers)
+{
+    run_golden(&match_choice, 250);
+}
+END_TEST
+
+START_TEST(contains_reads_labelled_answers)
+{
+    run_golden(&match_contains, 60);
+}
+END_TEST
+
+START_TEST(exact_reads_labelled_answers)
+{
+    run_golden(&match_exact, 60);
+}
+END_TEST
+
+START_TEST(number_reads_labelled_answers)
+{
+    run_golden(&match_number, 60);
+}
+END_TEST
+
+START_TEST(regex_reads_labelled_answers)
+{
+    run_golden(&match_regex, 60);
+}
+END_TEST
+
+START_TEST(table_is_sorted_and_documented)
+{
+    const char *near = NULL;
+
+    for (size_t i = 0; match_kinds[i]; i++) {
+        const struct match_kind *k = match_kinds[i];
+
+        ck_assert(i == 0 || strcmp(match_kinds[i - 1]->name, k->name) < 0);
+        ck_assert(k->check && k->run && k->version > 0);
+        ck_assert(*k->doc && *k->help);
+        ck_assert_ptr_eq(match_find(k->name, NULL), k);
+    }
+    ck_assert_ptr_null(match_find("chioce", &near));
+    ck_assert_str_eq(near, "choice");
+    for (int v = VERDICT_CORRECT; v <= VERDICT_REFUSED; v++)
+        ck_assert_int_eq(verdict_from_name(verdict_name((enum verdict)v)), v);
+    ck_assert_int_eq((int)verdict_from_name("maybe"), -1);
+}
+END_TEST
+
+START_TEST(check_says_what_is_wrong)
+{
+    static const struct {
+        const char *kind, *item, *msg;
+    } cases[] = {
+        { "choice", "{\"expected\":\"E\"}",
+          "answer: expected one of A-D, got \"E\"" },
+        { "choice", "{\"expected\":\"\"}",
+          "answer: expected a letter or a list of them" },
+        { "choice", "{\"expected\":3}",
+          "answer: expected a letter or a list of them" },
+        { "choice", "{\"expected\":[\"A\",1]}",
+          "answer: expected a letter, got a number in the list" },
+        { "choice", "{\"expected\":\"A\",\"choices\":{\"A\":\"x\"}}",
+          "choices: expected two or more, got 1" },
+        { "choice", "{\"expected\":\"A\",\"choices\":{\"A\":\"x\",\"1\":\"\"}}",
+          "choices: expected a capital letter as key, got \"1\"" },
+        { "choice", "{\"expected\":\"A\",\"options\":{\"mutli\":true}}",
+          "unknown member \"mutli\"; the nearest known one is \"multi\"" },
+        { "choice", "{\"expected\":\"A\",\"options\":{\"partial\":1.5}}",
+          "partial: expected 0 to below 1, got 1.5" },
+        { "exact", "{\"expected\":\"x\",\"options\":{\"in\":\"middle\"}}",
+          "in: expected whole, last_line or first_line, got \"middle\"" },
+        { "exact", "{\"expected\":[]}",
+          "answer: expected a string or a list of them" },
+        { "exact", "{\"expected\":\"x\",\"options\":{\"prefix\":\"a\"}}",
+          "prefix: expected a list of strings" },
+        { "contains", "{\"expected\":{}}",
+          "answer: expected all, any, none or refusal in it" },
+        { "contains", "{\"expected\":{\"al\":[\"x\"]}}",
+          "unknown member \"al\"; the nearest known one is \"all\"" },
+        { "contains", "{\"expected\":{\"any\":[]}}",
+          "any: answer: expected a word or a list of them" },
+        { "number", "{\"expected\":\"abc\"}",
+          "answer: expected a number, got \"abc\"" },
+        { "number", "{\"expected\":{\"value\":3,\"unit\":\"furlong\"}}",
+          "unit: \"furlong\" is not known" },
+        { "number", "{\"expected\":true}",
+          "answer: expected a number, a string with one, or {\"value\", "
+          "\"unit\"}" },
+        { "number", "{\"expected\":3,\"options\":{\"tolerance\":-1}}",
+          "tolerance: expected 0 or more" },
+        { "regex", "{\"expected\":\"a(\"}",
+          "answer: pattern: at byte 2: missing closing parenthesis" },
+        { "regex", "{\"expected\":\"a\",\"options\":{\"pattern\":\"[\"}}",
+          "options: pattern: at byte 1: missing terminating ] for character "
+          "class" },
+        { "regex", "{\"expected\":\"a\",\"options\":{\"flags\":\"iq\"}}",
+          "flags: expected letters of \"imsx\", got 'q'" },
+        { "regex", "{\"expected\":\"a\",\"options\":{\"take\":\"all\"}}",
+          "take: expected first or last, got \"all\"" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct testcase c;
+        struct err e;
+
+        case_open(&c, str_of(cases[i].item));
+        ck_assert_int_eq(match_find(cases[i].kind, NULL)->check(&c.in, &e),
+                         ERR_FORMAT);
+        ck_assert_str_eq(e.msg, cases[i].msg);
+        json_free(c.json);
+    }
+}
+END_TEST
+
+START_TEST(reasoning_is_no_part_of_the_answer)
+{
+    static const struct {
+        const char *response, *part;
+    } cases[] = {
+        { "<think>选A</think>\n\n答案是B", "答案是B" },
+        { "  <think>\nA?\n</think>B", "B" },
+        { "想了想 A</think>B", "B" },
+        { "<think>没有想完", "" },
+        { "<think>x</think>y</think>z", "z" },
+        { "<thinking>x</thinking> C", "C" },
+        { "◁think▷x◁/think▷D", "D" },
+        { "plain", "plain" },
+        { "", "" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        ck_assert(str_is(match_answer_part(str_of(cases[i].response)),
+                         cases[i].part));
+}
+END_TEST
+
+START_TEST(refusals_are_told_from_answers)
+{
+    static const struct {
+        const char *response;
+        bool refusal;
+    } cases[] = {
+        { "抱歉，我无法回答这个问题。", true },
+        { "对不起，作为一个AI语言模型，我不能提供这类信息。", true },
+        { "很抱歉，您的请求涉及违法内容，我不能协助。", true },
+        { "作为人工智能助手，我无法参与政治话题的讨论。", true },
+        { "我不能帮助您制造武器。", true },
+        { "根据相关法律法规，我不便提供该内容。", true },
+        { "這個問題涉及敏感內容，我無法回答。", true },
+        { "我们换个话题聊聊吧。", true },
+        { "I'm sorry, but I can't assist with that request.", true },
+        { "I cannot help with that.", true },
+        { "As an AI language model, I am unable to provide an answer.", true },
+        { "<think>不该答</think>抱歉，我无法提供帮助。", true },
+        { "对不起，我之前的回答有误，正确答案是B。", false },
+        { "抱歉，让我重新计算一下：结果是 12。", false },
+        { "根据题目条件，无法确定具体的人数。", false },
+        { "我认为答案是 C，因为其他选项不能成立。", false },
+        { "The answer cannot be determined from the text.", false },
+        { "B", false },
+        { "", false },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct str s = str_of(cases[i].response);
+        size_t at = 0, len = 0;
+
+        ck_assert_msg(match_is_refusal(s, &at, &len) == cases[i].refusal, "%s",
+                      cases[i].response);
+        ck_assert_uint_le(at + len, s.n);
+        ck_assert(!cases[i].refusal || len > 0);
+    }
+}
+END_TEST
+
+START_TEST(span_lies_in_the_raw_response)
+{
+    struct testcase c;
+    struct match_out out;
+    struct arena a;
+    struct err e;
+
+    arena_init(&a, 0);
+    case_open(&c, STR("{\"response\":\"<think>A</think>㍿的答案是：Ｂ。\","
+                      "\"expected\":\"B\"}"));
+    t_ok(match_choice.run(&c.in, &a, &out, &e), &e);
+    ck_assert(str_is(
+        str_sub(c.in.response, out.span_at, out.span_at + out.span_len), "Ｂ"));
+    json_free(c.json);
+    arena_free(&a);
+}
+END_TEST
+
+START_TEST(partial_answers_earn_the_part)
+{
+    struct testcase c;
+    struct match_out out;
+    struct arena a;
+    struct err e;
+
+    arena_init(&a, 0);
+    case_open(&c, STR("{\"response\":\"答案：AC\",\"expected\":\"ABC\","
+                      "\"options\":{\"partial\":0.5}}"));
+    t_ok(match_choice.run(&c.in, &a, &out, &e), &e);
+    ck_assert_int_eq(out.verdict, VERDICT_WRONG);
+    ck_assert_double_eq(out.score, 0.5);
+    json_free(c.json);
+    arena_free(&a);
+}
+END_TEST
+
+static const struct {
+    const char *kind, *item;
+} samples[] = {
+    { "choice",
+      "{\"expected\":\"B\",\"choices\":{\"A\":\"臺北\",\"B\":\"北京\"},"
+      "\"response\":\"首都是北京，不是臺北\"}" },
+    { "choice", "{\"expected\":\"B\",\"response\":\"我認為答案是Ｂ。\"}" },
+    { "exact", "{\"expected\":[\"李白\"],\"response\":\"答案：《李白》。\"}" },
+    { "contains", "{\"expected\":{\"all\":[\"春\"],\"none\":[\"冬\"]},"
+                  "\"response\":\"春天來了\"}" },
+    { "number", "{\"expected\":\"3公里\",\"response\":\"答案是三千米\"}" },
+    { "regex", "{\"expected\":\"b+\",\"response\":\"abbb\"}" },
+};
+
+START_TEST(every_failed_allocation_is_reported)
+{
+    for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
+        const struct match_kind *kind = match_find(samples[i].kind, NULL);
+        enum err_code rc = ERR_NOMEM;
+        struct testcase c;
+
+        case_open(&c, str_of(samples[i].item));
+        for (size_t nth = 1; rc; nth++) {
+            struct match_out out;
+            struct arena a;
+            struct err e;
+
+            arena_init(&a, 0);
+            mem_fail_at(nth, false);
+            rc = kind->run(&c.in, &a, &out, &e);
+            mem_fail_at(0, false);
+            ck_assert(rc == ERR_OK || rc == ERR_NOMEM);
+            ck_assert(rc || out.verdict == VERDICT_CORRECT);
+            arena_free(&a);
+            ck_assert_uint_lt(nth, 2000);
+        }
+        json_free(c.json);
+    }
+}
+END_TEST
+
+/* A deterministic generator: the test fails the same way each time. */
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+static void fill_random(struct buf *b, size_t n, uint32_t seed)
+{
+    static const char *const words[] = {
+        "答案",     "是", "选", "A",      "B",    "，",
+        "。",       "\n", "不", "错误",   "1",    "=",
+        "\\boxed{", "【", "】", "-",      "正确", "The answer is ",
+        "C",        " ",  "万", "三分之", "%",    "\xff",
+    };
+
+    while (b->n < n) {
+        uint32_t r = next_random(&seed);
+
+        if (r % 3)
+            buf_str(b, words[r / 3 % 24]);
+        else
+            buf_char(b, (char)(r >> 4));
+    }
+}
+
+START_TEST(any_bytes_are_answered_quickly)
+{
+    for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
+        const struct match_kind *kind = match_find(samples[i].kind, NULL);
+        struct testcase c;
+
+        case_open(&c, str_of(samples[i].item));
+        for (uint32_t seed = 0; seed < 4; seed++) {
+            struct match_out out;
+            struct buf b;
+            struct arena a;
+            struct err e;
+            int64_t start;
+
+            arena_init(&a, 0);
+            buf_init(&b, 1 << 22);
+            fill_random(&b, seed ? 3000 : 1 << 20, seed);
+            c.in.response = buf_view(&b);
+            start = io_now_ns();
+            t_ok(kind->run(&c.in, &a, &out, &e), &e);
+            ck_assert_int_lt((io_now_ns() - start) / 1000000, 3000);
+            ck_assert_uint_le(out.span_at + out.span_len, b.n);
+            buf_free(&b);
+            arena_free(&a);
+        }
+        json_free(c.json);
+    }
+}
+END_TEST
+
+START_TEST(repeated_statements_take_linear_time)
+{
+    static const char *const words[] = { "答案是A，", "选B",     "A正确",
+                                         "答案是=1",  "【1】",   "排除A\n",
+                                         "一",        "第万亿",  "A\n",
+                                         "((((",      "\\boxed{" };
+    for (size_t w = 0; w < sizeof(words) / sizeof(*words); w++)
+        for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
+            struct testcase c;
+            struct match_out out;
+            struct buf b;
+            struct arena a;
+            struct err e;
+            int64_t start = io_now_ns();
+
+            arena_init(&a, 0);
+            buf_init(&b, 1 << 21);
+            while (b.n < 200000)
+                buf_str(&b, words[w]);
+            case_open(&c, str_of(samples[i].item));
+            c.in.response = buf_view(&b);
+            t_ok(match_find(samples[i].kind, NULL)->run(&c.in, &a, &out, &e),
+                 &e);
+            ck_assert_msg((io_now_ns() - start) / 1000000 < 3000, "%s: %s",
+                          samples[i].kind, words[w]);
+            json_free(c.json);
+            buf_free(&b);
+            arena_free(&a);
+        }
+}
+END_TEST
+
+static void setup(TCase *tc)
+{
+    tcase_add_test(tc, choice_reads_labelled_answers);
+    tcase_add_test(tc, contains_reads_labelled_answers);
+    tcase_add_test(tc, exact_reads_labelled_answers);
+    tcase_add_test(tc, number_reads_labelled_answers);
+    tcase_add_test(tc, regex_reads_labelled_answers);
+    tcase_add_test(tc, table_is_sorted_and_documented);
+    tcase_add_test(tc, check_says_what_is_wrong);
+    tcase_add_test(tc, reasoning_is_no_part_of_the_answer);
+    tcase_add_test(tc, refusals_are_told_from_answers);
+    tcase_add_test(tc, span_lies_in_the_raw_response);
+    tcase_add_test(tc, partial_answers_earn_the_part);
+    tcase_add_test(tc, every_failed_allocation_is_reported);
+    tcase_add_test(tc, any_bytes_are_answered_quickly);
+    tcase_add_test(tc, repeated_statements_take_linear_time);
+}
+
+T_MAIN("match", setup)
