@@ -20,12 +20,15 @@ struct cmd {
 /* clang-format off: one row a line, sorted */
 #define COMMANDS(X) \
     X(bench) \
+    X(export) \
     X(generate) \
     X(help) \
     X(import) \
+    X(merge) \
     X(model) \
     X(report) \
     X(run) \
+    X(score) \
     X(suite) \
     X(tokenize)
 /* clang-format on */
