@@ -144,6 +144,8 @@ void load_ask_item_hook(struct loader *l, const struct item *it)
 
     if (l->rc || l->bad || !l->checks || !l->checks->item)
         return;
+    if (!suite_item_matcher(l->s, it)) /* told where suite.json was read */
+        return;
     rc = l->checks->item(l->checks->user, l->s, it, &e);
     if (rc)
         take_hook(l, rc, &e);
