@@ -52,7 +52,7 @@ $O/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 # The AVX2 kernels alone may use these instructions; they are chosen at run time.
-$O/engine/backend_avx2%.o: ALL_CFLAGS += -mavx2 -mfma -mf16c
+$O/engine/backend_avx2%o: ALL_CFLAGS += -mavx2 -mfma -mf16c
 $O/report/plot.o: $(wildcard report/plots/*.gp)
 $O/libmokao-engine.a: $(ENGINE_OBJ)
 $O/libmokao.a: $(LIB_OBJ)
