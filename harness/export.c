@@ -98,21 +98,25 @@ static bool wants_model(const struct export_params *p, const char *id)
 }
 
 /* "suite", "suite/subset", globs in both; subset NULL: any of the suite. */
+static bool spec_matches(const char *spec, const char *id, const char *subset)
+{
+    const char *slash = strchr(spec, '/');
+    size_t n = slash ? (size_t)(slash - spec) : strlen(spec);
+    char name[256];
+
+    if (n >= sizeof name)
+        return false;
+    memcpy(name, spec, n);
+    name[n] = '\0';
+    return suite_subset_matches(name, id) &&
+           (!slash || !subset || suite_subset_matches(slash + 1, subset));
+}
+
 static bool wants_suite(const struct export_params *p, const char *id,
                         const char *subset)
 {
     for (size_t i = 0; i < p->n_suites; i++) {
-        const char *slash = strchr(p->suites[i], '/');
-        size_t n = slash ? (size_t)(slash - p->suites[i]) : 0;
-        char name[256];
-        if (slash && n >= sizeof name)
-            continue;
-        if (slash) {
-            memcpy(name, p->suites[i], n);
-            name[n] = '\0';
-        }
-        if (suite_subset_matches(slash ? name : p->suites[i], id) &&
-            (!slash || !subset || suite_subset_matches(slash + 1, subset)))
+        if (spec_matches(p->suites[i], id, subset))
             return true;
     }
     return p->n_suites == 0;

@@ -7,6 +7,7 @@
  * two threads; only this thread touches the store. */
 #include "harness/score.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
@@ -49,10 +50,11 @@ static enum err_code use_matcher(struct judge *j, const char *text,
         json_get_str(j->options, "name", &name, e))
         return err_wrap(e, "matcher");
     j->kind = match_find(name, &nearest);
-    if (!j->kind)
-        return err_set(e, ERR_FORMAT,
-                       "unknown matcher \"%s\"; the nearest is \"%s\"", name,
-                       nearest);
+    if (!j->kind) {
+        err_set(e, ERR_FORMAT, "unknown matcher \"%s\"; the nearest is \"%s\"",
+                name, nearest);
+        return ERR_FORMAT;
+    }
     j->text = text;
     return ERR_OK;
 }
@@ -223,6 +225,7 @@ static enum err_code judge_text(const struct judge *j,
                           .response = str_of(in->text) };
     enum err_code rc = read_choices(choices, a, &m, e);
 
+    assert(j->kind);
     if (rc)
         return rc;
     if (!text_check(m.response, NULL)) {

@@ -28,6 +28,7 @@ int64_t fill_fail(struct store *s, const struct store_sample *k,
 int64_t fill_int(struct store *s, const char *sql);
 const char *fill_text(struct store *s, const char *sql);
 /* The three values and a null, bound and read back: "s|i|d|". */
-const char *fill_bound(struct store *s, const char *text, int64_t i, double d);
+const char *fill_bound(struct store *s, const char *string, int64_t i,
+                       double d);
 
 #endif

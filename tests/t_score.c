@@ -33,37 +33,36 @@ static struct store *open_db(const char *name)
 
 struct by_options {
     const char *answer, *logprobs;
-    bool q8;
+    const char *activations;
     const char *verdict, *extracted, *rule;
-    bool near_tie;
+    int near_tie;
 };
 
 static const struct by_options option_cases[] = {
-    { "\"B\"", "{\"A\":-2.5,\"B\":-0.5,\"C\":-3,\"D\":-4}", false, "correct",
-      "B", "logprob", false },
-    { "\"A\"", "{\"A\":-2.5,\"B\":-0.5,\"C\":-3,\"D\":-4}", false, "wrong", "B",
-      "logprob", false },
-    { "[\"A\",\"C\"]", "{\"A\":-2.5,\"B\":-3,\"C\":-1}", false, "correct", "C",
-      "logprob", false },
+    { "\"B\"", "{\"A\":-2.5,\"B\":-0.5,\"C\":-3,\"D\":-4}", "f32", "correct",
+      "B", "logprob", 0 },
+    { "\"A\"", "{\"A\":-2.5,\"B\":-0.5,\"C\":-3,\"D\":-4}", "f32", "wrong", "B",
+      "logprob", 0 },
+    { "[\"A\",\"C\"]", "{\"A\":-2.5,\"B\":-3,\"C\":-1}", "f32", "correct", "C",
+      "logprob", 0 },
     { "\"B\"",
       "{\"A\":{\"logprob\":-3.5,\"tokens\":2},"
       "\"B\":{\"logprob\":-1,\"tokens\":1}}",
-      true, "correct", "B", "logprob", false },
+      "q8", "correct", "B", "logprob", 0 },
     /* Within what int8 activations move: flagged, only there. */
-    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", true, "correct", "B",
-      "logprob", true },
-    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", false, "correct", "B",
-      "logprob", false },
-    { "\"B\"", "{\"A\":-1.31,\"B\":-1,\"C\":-9}", true, "correct", "B",
-      "logprob", false },
+    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", "q8", "correct", "B",
+      "logprob", 1 },
+    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", "f32", "correct", "B",
+      "logprob", 0 },
+    { "\"B\"", "{\"A\":-1.31,\"B\":-1,\"C\":-9}", "q8", "correct", "B",
+      "logprob", 0 },
     /* Equal ones: the first, and it is said. */
-    { "\"C\"", "{\"A\":-9,\"B\":-1,\"C\":-1}", false, "wrong", "B",
-      "logprob-tie", true },
-    { "\"B\"", "{\"A\":null,\"B\":-1}", false, "correct", "B", "logprob",
-      false },
-    { "\"B\"", "{\"A\":null,\"B\":null}", false, "unparsable", "", "logprob",
-      false },
-    { "\"B\"", "{}", false, "unparsable", "", "logprob", false },
+    { "\"C\"", "{\"A\":-9,\"B\":-1,\"C\":-1}", "f32", "wrong", "B",
+      "logprob-tie", 1 },
+    { "\"B\"", "{\"A\":null,\"B\":-1}", "f32", "correct", "B", "logprob", 0 },
+    { "\"B\"", "{\"A\":null,\"B\":null}", "f32", "unparsable", "", "logprob",
+      0 },
+    { "\"B\"", "{}", "f32", "unparsable", "", "logprob", 0 },
 };
 
 START_TEST(the_likeliest_option_is_the_answer)
@@ -204,27 +203,40 @@ static const char *verdict_of(struct store *s, int64_t sample)
     return out.verdict ? out.verdict : "none";
 }
 
+/* Stores the answer, judges it: its verdict. */
+static const char *judged(struct store *s, const struct fill *f, size_t i,
+                          const char *text)
+{
+    struct store_sample k = fill_key(f, i);
+
+    return verdict_of(s, fill_answer(s, &k, text, NULL));
+}
+
 START_TEST(a_stored_sample_is_judged_by_its_item)
 {
     struct store *s = open_db("sample");
     struct fill f = fill_make(s, "m1", "suite", 3);
-    struct store_sample k[3];
-    int64_t failed;
 
-    for (size_t i = 0; i < 3; i++)
-        k[i] = fill_key(&f, i);
     /* The items have no matcher: the suite's is used. */
-    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k[0], "选B", NULL)),
-                     "correct");
-    ck_assert_str_eq(verdict_of(s, fill_answer(s, &k[1], "选A", NULL)),
-                     "wrong");
-    failed = fill_fail(s, &k[2], "NET", "gone");
-    ck_assert_str_eq(verdict_of(s, failed), "none");
-    ck_assert_str_eq(verdict_of(s, 12345), "none");
+    ck_assert_str_eq(judged(s, &f, 0, "选B"), "correct");
+    ck_assert_str_eq(judged(s, &f, 1, "选A"), "wrong");
     ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score"), 2);
     ck_assert_str_eq(fill_text(s, "SELECT extracted FROM score "
                                   "WHERE verdict = 'wrong'"),
                      "A");
+    store_close(s);
+}
+END_TEST
+
+START_TEST(a_sample_without_a_response_is_not_judged)
+{
+    struct store *s = open_db("failed");
+    struct fill f = fill_make(s, "m1", "suite", 3);
+    struct store_sample k = fill_key(&f, 2);
+
+    ck_assert_str_eq(verdict_of(s, fill_fail(s, &k, "NET", "gone")), "none");
+    ck_assert_str_eq(verdict_of(s, 12345), "none");
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score"), 0);
     store_close(s);
 }
 END_TEST
@@ -429,6 +441,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, settings_change_with_what_decides);
     tcase_add_test(tc, what_cannot_be_judged_is_an_error);
     tcase_add_test(tc, a_stored_sample_is_judged_by_its_item);
+    tcase_add_test(tc, a_sample_without_a_response_is_not_judged);
     tcase_add_test(tc, each_turn_has_its_own_answer_and_matcher);
     tcase_add_test(tc, unscored_responses_are_scored_once);
     tcase_add_test(tc, a_changed_matcher_is_noticed_and_counted);

@@ -313,9 +313,9 @@ START_TEST(ready_made_sums_never_lag_behind)
 }
 END_TEST
 
-START_TEST(an_item_of_several_turns_counts_once)
+/* An item of three turns, the second of which is not judged. */
+static struct store_sample three_turns(struct store *s)
 {
-    struct store *s = fill_open(db_path("turns"));
     struct fill f = fill_make(s, "m1", "talk", 0);
     struct store_item it = { .suite = f.suite,
                              .digest = "d",
@@ -331,27 +331,46 @@ START_TEST(an_item_of_several_turns_counts_once)
 
     ok(store_put_item(s, &it, &k.item, &err));
     ok(store_put_prompt(s, "p", "{}", &k.prompt, &err));
+    return k;
+}
+
+static const char turn_scores[] =
+    "SELECT asked || ' ' || failed || ' ' || score || ' ' || score_high || "
+    "' ' || all_turns FROM item_scores";
+
+START_TEST(an_item_of_several_turns_counts_once)
+{
+    struct store *s = fill_open(db_path("turns"));
+    struct store_sample k = three_turns(s);
+
     fill_answer(s, &k, "A", "correct");
     k.turn = 1;
-    fill_answer(s, &k, "chat", NULL); /* not judged */
-    ck_assert_str_eq(fill_text(s, "SELECT asked || ' ' || failed || ' ' || "
-                                  "score || ' ' || score_high || ' ' || "
-                                  "all_turns FROM item_scores"),
-                     "2 1 0.5 1.0 0.0"); /* the last turn is missing */
+    fill_answer(s, &k, "chat", NULL);
+    /* The last turn is missing: like one that failed. */
+    ck_assert_str_eq(fill_text(s, turn_scores), "2 1 0.5 1.0 0.0");
     k.turn = 2;
     fill_answer(s, &k, "C", "wrong");
-    ck_assert_str_eq(fill_text(s, "SELECT asked || ' ' || failed || ' ' || "
-                                  "score || ' ' || score_high || ' ' || "
-                                  "all_turns FROM item_scores"),
-                     "2 0 0.5 0.5 0.0");
-    /* A second trial with all turns right. */
-    k.trial = 1;
+    ck_assert_str_eq(fill_text(s, turn_scores), "2 0 0.5 0.5 0.0");
+    ck_assert_int_eq(fill_int(s, "SELECT items FROM leaderboard"), 1);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(trials_of_an_item_are_averaged)
+{
+    struct store *s = fill_open(db_path("trials"));
+    struct store_sample k = three_turns(s);
+
+    for (k.turn = 0; k.turn < 3; k.turn++)
+        fill_answer(s, &k, "A",
+                    k.turn == 1   ? NULL
+                    : k.turn == 0 ? "correct"
+                                  : "wrong");
+    k.trial = 1; /* this time all is right */
     for (k.turn = 0; k.turn < 3; k.turn++)
         fill_answer(s, &k, "A", k.turn == 1 ? NULL : "correct");
-    ck_assert_str_eq(fill_text(s, "SELECT trials || ' ' || asked || ' ' || "
-                                  "score || ' ' || all_turns "
-                                  "FROM item_scores"),
-                     "2 4 0.75 0.5");
+    ck_assert_str_eq(fill_text(s, turn_scores), "4 0 0.75 0.75 0.5");
+    ck_assert_int_eq(fill_int(s, "SELECT trials FROM item_scores"), 2);
     ck_assert_int_eq(fill_int(s, "SELECT items FROM leaderboard"), 1);
     store_close(s);
 }
@@ -622,6 +641,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, leaderboard_counts_and_bounds);
     tcase_add_test(tc, ready_made_sums_never_lag_behind);
     tcase_add_test(tc, an_item_of_several_turns_counts_once);
+    tcase_add_test(tc, trials_of_an_item_are_averaged);
     tcase_add_test(tc, only_the_newest_prompt_of_an_item_counts);
     tcase_add_test(tc,
                    a_new_version_of_a_suite_keeps_the_answers_of_its_old_items);

@@ -1,6 +1,5 @@
 /* mokao export FORMAT: results in the formats of others, suites in ours. */
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,14 +90,16 @@ static char *list_formats(int key, const char *text, void *input)
     char *out;
 
     (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC)
-        return (char *)(uintptr_t)text;
+    if (key != ARGP_KEY_HELP_POST_DOC) {
+        memcpy(&out, &text, sizeof out); /* argp wants it back, not const */
+        return out;
+    }
     buf_init(&b, 4096);
     buf_str(&b, "Formats:");
     for (size_t i = 0; export_formats[i]; i++)
         buf_printf(&b, "\n  %-8s %s", export_formats[i]->name,
                    export_formats[i]->doc);
-    out = strdup(b.p); /* argp frees it */
+    out = mem_strdup(b.p); /* argp frees it */
     buf_free(&b);
     return out;
 }

@@ -7,6 +7,7 @@
  * history; errors of both are kept.  All is one transaction: a merge that is
  * killed has not happened. */
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "harness/store/store.h"
 #include "harness/store/store_sql.h"
@@ -191,13 +192,38 @@ static enum err_code merge_attached(struct store *s, struct store_merge *m,
     return rc;
 }
 
+static enum err_code differ(const char *a, const char *b, struct err *e)
+{
+    struct stat x, y;
+
+    if (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+        x.st_ino == y.st_ino)
+        return err_set(e, ERR_USAGE, "%s: is the database itself", b);
+    return ERR_OK;
+}
+
+/* Opened once by itself first, so that what is wrong with it is said. */
+static enum err_code attach(struct store *s, const char *path, struct err *e)
+{
+    struct store *other = NULL;
+    bool immutable = false;
+    enum err_code rc = differ(s->path, path, e);
+
+    if (!rc)
+        rc = store_open(&other, path, true, e);
+    if (other)
+        immutable = other->immutable;
+    store_close(other);
+    return rc ? rc : sql_attach(s, path, immutable, e);
+}
+
 enum err_code store_merge(struct store *s, const char *other,
                           struct store_merge *m, struct err *e)
 {
     enum err_code rc;
 
     *m = (struct store_merge){ 0 };
-    if (store_flush(s, e) || sql_attach(s, other, e))
+    if (store_flush(s, e) || attach(s, other, e))
         return e->code;
     rc = merge_attached(s, m, e);
     sql_detach(s);

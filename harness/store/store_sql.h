@@ -1,5 +1,5 @@
 /* What the files of the store share: statements by their text, groups of
- * writes.  store.c alone knows SQLite; the others speak SQL through here.
+ * writes.  store_sql.c alone knows SQLite; the others speak SQL through here.
  *
  * Parameters are bound in order as in store_query(): s text, i int64_t,
  * d double (NaN: null), n null.  Text must live until the call returns. */
@@ -7,6 +7,37 @@
 #define MK_STORE_SQL_H
 
 #include "harness/store/store.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* A statement that was prepared, found again by its text. */
+struct statement {
+    struct sqlite3_stmt *stmt;
+    const char *text; /* as given: the same literal comes again */
+    uint64_t used;    /* the store's clock then */
+    bool busy;        /* its rows are being walked */
+};
+
+enum { STORE_STATEMENTS = 64 };
+struct store {
+    struct sqlite3 *db;
+    char *path;
+    bool read_only;
+    bool immutable; /* nobody can write it: read without locks */
+    bool in_group;
+    enum err_code lost; /* why a group was undone; ERR_OK: none was */
+    size_t n_samples;   /* in the open group */
+    int64_t group_ns;   /* when it was opened */
+    uint64_t clock;
+    struct statement cache[STORE_STATEMENTS];
+};
+
+/* Opens the file at s->path as read_only and immutable say; sql_close() takes
+ * what it left in any case. */
+enum err_code sql_open(struct store *s, struct err *e) MUST_CHECK;
+void sql_close(struct store *s);
+enum err_code sql_use_wal(struct store *s, struct err *e) MUST_CHECK;
 
 /* Opens a group of writes if none is open.  Every writing function calls it
  * first.  An error when the database is open for reading only, or when an
@@ -31,7 +62,7 @@ enum err_code sql_end(struct store *s, enum err_code rc,
                       struct err *e) MUST_CHECK;
 
 /* Another results database as "other"; not inside a group. */
-enum err_code sql_attach(struct store *s, const char *path,
+enum err_code sql_attach(struct store *s, const char *path, bool immutable,
                          struct err *e) MUST_CHECK;
 void sql_detach(struct store *s);
 /* Undoes the open group: for work that is done whole or not at all and holds no
