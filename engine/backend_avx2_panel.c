@@ -391,7 +391,7 @@ INLINE void one_token(struct kind k, const struct columns *c, const int8_t *q,
         a = _mm256_fmadd_ps(c->s.m, _mm256_broadcast_ss(x->dsum + i), a);
     if (k.scales == D_C2_M2) {
         f = _mm256_cvtepi32_ps(_mm256_madd_epi16(c->s.cm, spread(x->half + i)));
-        a = _mm256_fmadd_ps(_mm256_mul_ps(c->s.m, dx), f, a);
+        a = _mm256_fmadd_ps(c->s.m, _mm256_mul_ps(dx, f), a);
     }
     _mm256_storeu_ps(acc, a);
 }

@@ -1045,6 +1045,18 @@ START_TEST(kv_bytes_go_by_the_precision)
 }
 END_TEST
 
+#if defined(__x86_64__)
+/* Or all the other tests would pass without having tried it. */
+START_TEST(avx2_runs_where_the_processor_has_it)
+{
+    __builtin_cpu_init();
+    ck_assert_int_eq(backend_avx2.available(),
+                     __builtin_cpu_supports("avx2") &&
+                         __builtin_cpu_supports("fma"));
+}
+END_TEST
+#endif
+
 /* --- memory ---------------------------------------------------------------- */
 
 static enum err_code open_all(const struct backend *ops, struct pool *pool,
@@ -1101,6 +1113,9 @@ END_TEST
 static void setup(TCase *tc)
 {
     tcase_set_timeout(tc, 120);
+#if defined(__x86_64__)
+    tcase_add_test(tc, avx2_runs_where_the_processor_has_it);
+#endif
     tcase_add_loop_test(tc, products_are_the_references, 0, N_TYPES * 2);
     tcase_add_loop_test(tc, products_do_not_depend_on_the_batch_or_the_threads,
                         0, N_TYPES * 2);
