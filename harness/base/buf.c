@@ -43,6 +43,8 @@ static bool reserve(struct buf *b, size_t n)
         b->failed = b->full = true;
         return false;
     }
+    if (b->n + n < b->cap)
+        return true;
     if (!mem_grow(&p, &b->cap, b->n + n + 1, 1)) {
         b->failed = true;
         return false;

@@ -102,12 +102,13 @@ struct fold {
 
 static void write_rune(struct fold *f, int32_t rune, uint32_t at)
 {
+    uint32_t origin[4] = { at, at, at, at };
     char bytes[4];
     size_t n = text_encode(rune, bytes);
 
     buf_add(f->out, bytes, n);
-    for (size_t i = 0; f->map && i < n; i++)
-        buf_add(f->map, &at, sizeof(at));
+    if (f->map)
+        buf_add(f->map, origin, n * sizeof(*origin));
 }
 
 /* Pairs of a Chinese mark and its ASCII relative, sorted by code point. */

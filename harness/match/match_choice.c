@@ -30,7 +30,8 @@ enum {
     FLAGS = TEXT_NFKC | TEXT_SIMPLE,
     LOOKS_AT = 1 << 17, /* bytes of an answer, from its end */
     BEFORE = 48,        /* bytes a guard sees */
-    AFTER = 64
+    AFTER = 64,
+    LIST_NEAR = 600 /* bytes in which a list goes on to B */
 };
 
 /* ---- the rules ---- */
@@ -183,8 +184,12 @@ static struct match_rules before = MATCH_RULES(before_rules);
 /* Held against the text after a hit. */
 static const struct match_rule after_rules[] = {
     { "asked", "\\A" CLOSE ITEM "\\s*(?:[?？]|吗|呢|还是)", 0, 0 },
+    { "called-wrong",
+      "\\A" CLOSE ITEM
+      "\\s*:\\s*(?:错误?|不正确|不对|不成立|不符合|有误)(?![\\p{Han}])",
+      0, 0 },
     { "denied",
-      "\\A" CLOSE ITEM CLOSE "[^。.!?！？;；,，\\nA-Za-z]{0,8}?"
+      "\\A" CLOSE ITEM CLOSE "[^。.!?！？;；,，:、\\nA-Za-z]{0,8}?"
       "(?:错误?|不对|不正确|不成立|不符|有误|不合|不是|不选|不准确|不妥|不当|不可能|不属于|"
       "排除|不够|不行|不能选|不全面)(?!的一?项|的是|的选|的说|的叙|的答)",
       0, 0 },
@@ -312,6 +317,29 @@ static struct str text_after(struct str s, size_t at)
     return str_sub(rest, 0, text_whole(rest));
 }
 
+/* A at `end` begins a list of all choices: 下列正确的是：A：…；B：…；C：… */
+static bool begins_list(const struct look *l, uint32_t set, size_t end)
+{
+    static const char *const marks[] = { ".", ":", "、", ")" };
+    struct str near = str_sub(l->text, end, end + LIST_NEAR);
+
+    if (set != 1)
+        return false;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+        struct str mark = str_of(marks[i]);
+        size_t at = 0;
+
+        if (!str_starts(near, mark))
+            continue;
+        while ((at = str_find(near, STR("B"), at + 1)) != (size_t)-1)
+            if (strchr("\n ;(", near.p[at - 1]) ||
+                str_ends(str_sub(near, 0, at), STR("。")))
+                if (str_starts(str_sub(near, at + 1, near.n), mark))
+                    return true;
+    }
+    return false;
+}
+
 /* Whether the letters at [at, end), stated from `from` on, count. */
 static enum err_code counts(const struct look *l, size_t from, size_t at,
                             size_t end, bool *yes, struct err *e)
@@ -324,6 +352,8 @@ static enum err_code counts(const struct look *l, size_t from, size_t at,
     if (!set || set & ~l->all || is_article(l->text, at, end))
         return ERR_OK;
     if (set == l->all && !l->multi) /* A、B、C、D四个选项中 … */
+        return ERR_OK;
+    if (begins_list(l, set, end))
         return ERR_OK;
     rc = match_rules_any(&before, clause_before(l->text, from), &denied, e);
     if (!rc && !denied)
@@ -708,8 +738,8 @@ static bool fine_beside(struct str s, size_t at, const char *const *words)
 
 static bool stands_alone(struct str s, size_t i)
 {
-    static const char *const left[] = { "是", "为", "选", "项",
-                                        "择", "在", "案", NULL };
+    static const char *const left[] = { "是", "为", "选", "项", "择",
+                                        "在", "案", "于", "指", NULL };
     static const char *const right[] = { "项", "选", "吧", "才", "呢", NULL };
     size_t before_i = i;
 
