@@ -28,7 +28,7 @@ static void load_scale(struct loader *l)
     struct hparams *h = &l->net->h;
 
     if (!l->rc && h->n_layer == LAYERS_27B)
-        h->attn_scale = 1.0f / sqrtf((float)(h->n_embd / h->n_head));
+        h->attn_scale = sqrtf((float)h->n_head / (float)h->n_embd);
     load_float(l, "attention.scale", &h->attn_scale);
 }
 
@@ -42,24 +42,50 @@ static void load_ropes(struct loader *l)
     load_rope_plain(l, ROPE_LOCAL, local, false);
 }
 
-static void load(struct loader *l)
+/* The pattern key is a number, or a bool for each layer: true has a window. */
+static const struct gguf_meta *layer_flags(struct loader *l)
 {
+    const char *key = "gemma3.attention.sliding_window_pattern";
+    const struct gguf_meta *m = gguf_meta(l->net->gguf, key);
+
+    if (l->rc || !m || m->type != GGUF_ARR)
+        return NULL;
+    l->rc = gguf_array(l->net->gguf, key, GGUF_BOOL, &m, l->e);
+    if (!l->rc && m->count < (uint64_t)l->net->h.n_layer)
+        load_refuse(l, "key %s has %llu values for %d layers", key,
+                    (unsigned long long)m->count, l->net->h.n_layer);
+    return l->rc ? NULL : m;
+}
+
+static void load_windows(struct loader *l)
+{
+    const struct gguf_meta *flags = layer_flags(l);
     struct net *n = l->net;
     int window = 0, pattern = 6;
 
+    load_int_must(l, "attention.sliding_window", 1, 1 << 30, &window);
+    if (!flags)
+        load_int(l, "attention.sliding_window_pattern", 1, 1024, &pattern);
+    for (int i = 0; !l->rc && i < n->h.n_layer; i++) {
+        bool global = flags ? !flags->p[i] : (i + 1) % pattern == 0;
+        n->layers[i].rope = &n->rope[global ? ROPE_GLOBAL : ROPE_LOCAL];
+        n->layers[i].window = global ? 0 : window;
+    }
+}
+
+static void load(struct loader *l)
+{
+    struct net *n = l->net;
+
     load_hparams(l, "attention.layer_norm_rms_epsilon");
     load_scale(l);
-    load_int_must(l, "attention.sliding_window", 1, 1 << 30, &window);
-    load_int(l, "attention.sliding_window_pattern", 1, 1024, &pattern);
     load_ropes(l);
+    load_windows(l);
     load_ends(l);
     for (int i = 0; !l->rc && i < n->h.n_layer; i++) {
-        bool global = (i + 1) % pattern == 0;
         l->layer = i;
         load_decoder_layer(l, BIAS_NONE, BIAS_NONE);
         load_post_norms(l, &n->layers[i]);
-        n->layers[i].rope = &n->rope[global ? ROPE_GLOBAL : ROPE_LOCAL];
-        n->layers[i].window = global ? 0 : window;
     }
 }
 

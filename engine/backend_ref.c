@@ -196,7 +196,7 @@ static void row_by_integers(const struct be *b, const struct be_mat *m,
     memset(out, 0, T * sizeof *out);
     for (size_t c = 0; c < m->cols; c += QUANT_RUN) {
         m->type->unpack(row + c / elems * m->type->block_bytes,
-                        (int)(c % elems / QUANT_RUN), &r);
+                        c % elems / QUANT_RUN, &r);
         for (size_t t = 0; t < T; t++)
             out[t] = add_run(out[t], &r, m->type->has_min, b->q[t] + c,
                              b->d[t][c / QUANT_RUN]);
@@ -317,11 +317,13 @@ static void norm(struct be *b, enum be_norm_kind kind, const float *x,
 
 static void rotate_head(float *x, const struct be_rope *r, float pos)
 {
-    for (int i = 0; i < r->n_rot / 2; i++) {
+    size_t n = (size_t)r->n_rot / 2;
+
+    for (size_t i = 0; i < n; i++) {
         double angle = pos * r->inv_freq[i]; /* a float32 product */
         float c = (float)cos(angle), s = (float)sin(angle);
         float *a = r->interleaved ? x + 2 * i : x + i;
-        float *z = r->interleaved ? a + 1 : a + r->n_rot / 2;
+        float *z = r->interleaved ? a + 1 : a + n;
         float xa = *a, xz = *z;
         *a = (xa * c - xz * s) * r->mscale;
         *z = (xa * s + xz * c) * r->mscale;

@@ -6,7 +6,7 @@
  * cursor_ok().  Nothing is allocated before the counts were found possible for
  * the bytes that are left.
  *
- * Lookups go through arrays sorted by name, in which duplicates are neighbours.
+ * Lookups go through indexes sorted by name, in which duplicates are neighbours.
  * Values stay in the map and may be unaligned: all loads are memcpy.  A file
  * that is truncated while it is mapped raises SIGBUS; copying it first is the
  * safe way for files that others write to. */
@@ -38,12 +38,17 @@
 #define MIN_META 13
 #define MIN_TENSOR 33
 
+/* A line of an index that is sorted by name. */
+struct entry {
+    struct str name;
+    size_t i;
+};
+
 struct gguf {
     struct io_map map;
     struct gguf_meta *meta;
     struct gguf_tensor *tensors;
-    struct gguf_meta **by_key;
-    struct gguf_tensor **by_name;
+    struct entry *by_key, *by_name;
     size_t n_meta, n_tensors;
 };
 
@@ -229,25 +234,31 @@ static void take_meta(struct cursor *c, struct gguf_meta *m)
         take_values(c, m, m->type, 1);
 }
 
-static int by_key(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
-    const struct gguf_meta *x = *(struct gguf_meta *const *)a;
-    const struct gguf_meta *y = *(struct gguf_meta *const *)b;
-    return str_cmp(x->key, y->key);
+    return str_cmp(((const struct entry *)a)->name,
+                   ((const struct entry *)b)->name);
+}
+
+/* Sorts the index; two of one name are neighbours then. */
+static void sort_index(struct cursor *c, struct entry *index, size_t n,
+                       const char *what)
+{
+    if (!cursor_ok(c))
+        return;
+    qsort(index, n, sizeof *index, by_name);
+    for (size_t i = 1; i < n; i++)
+        if (str_eq(index[i - 1].name, index[i].name))
+            bad(c, "%s %.*s occurs twice", what, STR_FMT(index[i].name));
 }
 
 static void read_meta(struct cursor *c, struct gguf *g)
 {
     for (size_t i = 0; cursor_ok(c) && i < g->n_meta; i++) {
         take_meta(c, &g->meta[i]);
-        g->by_key[i] = &g->meta[i];
+        g->by_key[i] = (struct entry){ g->meta[i].key, i };
     }
-    if (!cursor_ok(c))
-        return;
-    qsort(g->by_key, g->n_meta, sizeof(struct gguf_meta *), by_key);
-    for (size_t i = 1; i < g->n_meta; i++)
-        if (str_eq(g->by_key[i - 1]->key, g->by_key[i]->key))
-            bad(c, "key %.*s occurs twice", STR_FMT(g->by_key[i]->key));
+    sort_index(c, g->by_key, g->n_meta, "key");
 }
 
 /* --- tensors -------------------------------------------------------------- */
@@ -294,7 +305,13 @@ static void take_dims(struct cursor *c, struct gguf_tensor *t)
     }
 }
 
-/* The offset stays relative to the data's start, which is not known yet. */
+/* Bytes of a tensor, counted from the start of the data. */
+struct place {
+    uint64_t at, end;
+    size_t i;
+};
+
+/* Gives its offset: where the data starts is not known yet. */
 static uint64_t take_tensor(struct cursor *c, struct gguf_tensor *t)
 {
     uint32_t type;
@@ -316,50 +333,41 @@ static uint64_t take_tensor(struct cursor *c, struct gguf_tensor *t)
 }
 
 static void place_tensor(struct cursor *c, struct gguf_tensor *t,
-                         uint64_t offset, uint64_t start, uint64_t alignment)
+                         struct place *p, uint64_t start, uint64_t alignment)
 {
     uint64_t room = c->n > start ? c->n - start : 0;
 
-    if (offset % alignment != 0)
+    if (p->at % alignment != 0)
         bad(c, "tensor %.*s: offset %" PRIu64 " is no multiple of %" PRIu64,
-            STR_FMT(t->name), offset, alignment);
-    else if (offset > room || t->bytes > room - offset)
+            STR_FMT(t->name), p->at, alignment);
+    else if (p->at > room || t->bytes > room - p->at)
         bad(c,
             "tensor %.*s: %" PRIu64 " bytes at %" PRIu64 " pass the end of "
             "the file's data (%" PRIu64 " bytes); is the file cut short?",
-            STR_FMT(t->name), t->bytes, offset, room);
-    else
-        t->data = c->p + start + offset;
+            STR_FMT(t->name), t->bytes, p->at, room);
+    if (!cursor_ok(c))
+        return;
+    t->data = c->p + start + p->at;
+    p->end = p->at + t->bytes;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
-    const struct gguf_tensor *x = *(struct gguf_tensor *const *)a;
-    const struct gguf_tensor *y = *(struct gguf_tensor *const *)b;
-    return str_cmp(x->name, y->name);
+    const struct place *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
 }
 
-static int by_data(const void *a, const void *b)
+static void check_overlap(struct cursor *c, const struct gguf *g,
+                          struct place *p)
 {
-    const struct gguf_tensor *x = *(struct gguf_tensor *const *)a;
-    const struct gguf_tensor *y = *(struct gguf_tensor *const *)b;
-    return (x->data > y->data) - (x->data < y->data);
-}
-
-/* Sorts by place, looks for overlaps; then by name, looks for duplicates. */
-static void check_tensors(struct cursor *c, struct gguf *g)
-{
-    struct gguf_tensor **t = g->by_name;
-
-    qsort(t, g->n_tensors, sizeof *t, by_data);
+    if (!cursor_ok(c))
+        return;
+    qsort(p, g->n_tensors, sizeof *p, by_place);
     for (size_t i = 1; i < g->n_tensors; i++)
-        if (t[i - 1]->data + t[i - 1]->bytes > t[i]->data)
-            bad(c, "tensors %.*s and %.*s overlap", STR_FMT(t[i - 1]->name),
-                STR_FMT(t[i]->name));
-    qsort(t, g->n_tensors, sizeof *t, by_name);
-    for (size_t i = 1; i < g->n_tensors; i++)
-        if (str_eq(t[i - 1]->name, t[i]->name))
-            bad(c, "tensor %.*s occurs twice", STR_FMT(t[i]->name));
+        if (p[i - 1].end > p[i].at)
+            bad(c, "tensors %.*s and %.*s overlap",
+                STR_FMT(g->tensors[p[i - 1].i].name),
+                STR_FMT(g->tensors[p[i].i].name));
 }
 
 static uint64_t read_alignment(struct cursor *c, const struct gguf *g)
@@ -381,24 +389,31 @@ static uint64_t read_alignment(struct cursor *c, const struct gguf *g)
     return v;
 }
 
+static void read_infos(struct cursor *c, struct gguf *g, struct place *places)
+{
+    for (size_t i = 0; cursor_ok(c) && i < g->n_tensors; i++) {
+        places[i].at = take_tensor(c, &g->tensors[i]);
+        places[i].i = i;
+        g->by_name[i] = (struct entry){ g->tensors[i].name, i };
+    }
+}
+
 static void read_tensors(struct cursor *c, struct gguf *g)
 {
-    uint64_t alignment = read_alignment(c, g);
-    uint64_t *offsets = mem_array(g->n_tensors, sizeof *offsets);
-    uint64_t start;
+    uint64_t alignment = read_alignment(c, g), start;
+    struct place *places = mem_array(g->n_tensors, sizeof *places);
 
-    if (!offsets)
+    if (!places) {
         c->rc = err_set(c->e, ERR_NOMEM, "no memory for the tensors");
-    for (size_t i = 0; cursor_ok(c) && i < g->n_tensors; i++) {
-        offsets[i] = take_tensor(c, &g->tensors[i]);
-        g->by_name[i] = &g->tensors[i];
+        return;
     }
+    read_infos(c, g, places);
     start = (c->at + alignment - 1) & ~(alignment - 1);
     for (size_t i = 0; cursor_ok(c) && i < g->n_tensors; i++)
-        place_tensor(c, &g->tensors[i], offsets[i], start, alignment);
-    if (cursor_ok(c))
-        check_tensors(c, g);
-    mem_free(offsets);
+        place_tensor(c, &g->tensors[i], &places[i], start, alignment);
+    check_overlap(c, g, places);
+    sort_index(c, g->by_name, g->n_tensors, "tensor");
+    mem_free(places);
 }
 
 /* --- the file ------------------------------------------------------------- */
@@ -539,20 +554,23 @@ const struct gguf_meta *gguf_meta_at(const struct gguf *g, size_t i)
     return &g->meta[i];
 }
 
+static const struct entry *look_up(const struct entry *index, size_t n,
+                                   const char *name)
+{
+    struct entry want = { .name = str_of(name) };
+    return bsearch(&want, index, n, sizeof *index, by_name);
+}
+
 const struct gguf_tensor *gguf_tensor(const struct gguf *g, const char *name)
 {
-    struct gguf_tensor want = { .name = str_of(name) }, *p = &want;
-    struct gguf_tensor **hit =
-        bsearch(&p, g->by_name, g->n_tensors, sizeof *g->by_name, by_name);
-    return hit ? *hit : NULL;
+    const struct entry *hit = look_up(g->by_name, g->n_tensors, name);
+    return hit ? &g->tensors[hit->i] : NULL;
 }
 
 const struct gguf_meta *gguf_meta(const struct gguf *g, const char *key)
 {
-    struct gguf_meta want = { .key = str_of(key) }, *p = &want;
-    struct gguf_meta **hit =
-        bsearch(&p, g->by_key, g->n_meta, sizeof *g->by_key, by_key);
-    return hit ? *hit : NULL;
+    const struct entry *hit = look_up(g->by_key, g->n_meta, key);
+    return hit ? &g->meta[hit->i] : NULL;
 }
 
 /* --- typed getters -------------------------------------------------------- */

@@ -110,7 +110,7 @@ struct quant_type {
      * the format's definition */
     void (*dequantise)(const void *src, float *dst, size_t n);
     /* run (0 ... block_elems/32 - 1) of a block; NULL for floats */
-    void (*unpack)(const uint8_t *block, int run, struct quant_run *out);
+    void (*unpack)(const uint8_t *block, size_t run, struct quant_run *out);
 };
 /* NULL when the type is not one the engine runs. */
 const struct quant_type *quant_type(int ggml_type);

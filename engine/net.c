@@ -279,34 +279,48 @@ static void count_product(struct net *n, const struct gguf_tensor *t,
     n->matmul_params += (uint64_t)t->dims[0] * (uint64_t)t->dims[1];
 }
 
-/* A vector of float32 on the device. */
+/* Copies float32 values to the device. */
+static float *upload(struct loader *l, const float *host, size_t bytes)
+{
+    struct net *n = l->net;
+    void *dev = NULL;
+
+    l->rc = n->ops->alloc(n->be, &dev, bytes, l->e);
+    if (l->rc)
+        return NULL;
+    n->ops->upload(n->be, dev, host, bytes);
+    n->weight_bytes += bytes;
+    n->decode_bytes += bytes;
+    hold(l, NULL, dev);
+    return l->rc ? NULL : dev;
+}
+
+/* A vector as float32 on the device. */
 static float *open_vector(struct loader *l, const char *name,
                           const char *suffix, int n)
 {
     const struct gguf_tensor *t = find(l, name, suffix, 1, n);
-    const struct quant_type *type = t ? quant_type(t->type) : NULL;
+    const struct quant_type *type;
     size_t bytes = (size_t)n * sizeof(float);
-    float *host;
-    void *dev = NULL;
+    float *host, *dev;
 
-    if (type && type->unpack)
+    if (!t)
+        return NULL;
+    type = quant_type((int)t->type);
+    if (type->unpack) {
         load_refuse(l, "tensor %.*s is %s, expected F32, F16 or BF16",
                     STR_FMT(t->name), type->name);
-    host = l->rc ? NULL : mem_alloc(bytes);
+        return NULL;
+    }
+    host = mem_alloc(bytes);
     if (!host) {
         no_memory(l);
         return NULL;
     }
     type->dequantise(t->data, host, (size_t)n);
-    l->rc = l->net->ops->alloc(l->net->be, &dev, bytes, l->e);
-    if (!l->rc) {
-        l->net->ops->upload(l->net->be, dev, host, bytes);
-        l->net->weight_bytes += bytes;
-        l->net->decode_bytes += bytes;
-        hold(l, NULL, dev);
-    }
+    dev = upload(l, host, bytes);
     mem_free(host);
-    return l->rc ? NULL : dev;
+    return dev;
 }
 
 void load_linear(struct loader *l, struct linear *out, const char *name,
@@ -443,7 +457,7 @@ static void scale_yarn(struct loader *l, float *inv, const struct yarn *y,
         double keep = (1 - fmin(1, fmax(0, ramp))) * y->ext_factor;
         inv[j] = (float)(inv[j] / y->factor * (1 - keep) + inv[j] * keep);
     }
-    *mscale = y->attn_factor * (float)(1 + 0.1 * log(y->factor));
+    *mscale = y->attn_factor * (float)(1 + 0.1 * log((double)y->factor));
 }
 
 static void load_yarn(struct loader *l, struct yarn *y)
@@ -526,9 +540,8 @@ static enum err_code load(struct net *n, struct err *e)
 
     l.used = mem_array(gguf_n_tensors(n->gguf), sizeof *l.used);
     if (!l.used)
-        no_memory(&l);
-    else
-        n->arch->load(&l);
+        return err_set(e, ERR_NOMEM, "no memory for the weights");
+    n->arch->load(&l);
     check_all_used(&l);
     mem_free(l.used);
     return l.rc;

@@ -106,6 +106,11 @@ static int hi(uint8_t b)
     return b >> 4;
 }
 
+static int signed_of(uint8_t b)
+{
+    return b < 128 ? b : b - 256;
+}
+
 /* --- floats --------------------------------------------------------------- */
 
 static void deq_f32(const void *src, float *dst, size_t n)
@@ -152,21 +157,21 @@ static void add_fifth_bits(struct quant_run *r, uint32_t h)
         r->w[j] = (int8_t)(r->w[j] + 16 * (int)(h >> j & 1));
 }
 
-static void run_q4_0(const uint8_t *b, int run, struct quant_run *r)
+static void run_q4_0(const uint8_t *b, size_t run, struct quant_run *r)
 {
     (void)run;
     scale_all(r, half_at(b), 0);
     nibbles(r, b + 2, 8);
 }
 
-static void run_q4_1(const uint8_t *b, int run, struct quant_run *r)
+static void run_q4_1(const uint8_t *b, size_t run, struct quant_run *r)
 {
     (void)run;
     scale_all(r, half_at(b), half_at(b + 2));
     nibbles(r, b + 4, 0);
 }
 
-static void run_q5_0(const uint8_t *b, int run, struct quant_run *r)
+static void run_q5_0(const uint8_t *b, size_t run, struct quant_run *r)
 {
     (void)run;
     scale_all(r, half_at(b), 0);
@@ -174,7 +179,7 @@ static void run_q5_0(const uint8_t *b, int run, struct quant_run *r)
     add_fifth_bits(r, u32_at(b + 2));
 }
 
-static void run_q5_1(const uint8_t *b, int run, struct quant_run *r)
+static void run_q5_1(const uint8_t *b, size_t run, struct quant_run *r)
 {
     (void)run;
     scale_all(r, half_at(b), half_at(b + 2));
@@ -182,7 +187,7 @@ static void run_q5_1(const uint8_t *b, int run, struct quant_run *r)
     add_fifth_bits(r, u32_at(b + 4));
 }
 
-static void run_q8_0(const uint8_t *b, int run, struct quant_run *r)
+static void run_q8_0(const uint8_t *b, size_t run, struct quant_run *r)
 {
     (void)run;
     scale_all(r, half_at(b), 0);
@@ -202,7 +207,7 @@ static void iq4_nibbles(struct quant_run *r, const uint8_t *q)
     }
 }
 
-static void run_iq4_nl(const uint8_t *b, int run, struct quant_run *r)
+static void run_iq4_nl(const uint8_t *b, size_t run, struct quant_run *r)
 {
     (void)run;
     scale_all(r, half_at(b), 0);
@@ -214,14 +219,14 @@ static void run_iq4_nl(const uint8_t *b, int run, struct quant_run *r)
 /* Run 4h + j of Q2_K, Q3_K and Q6_K has its low bits in half h of the block at
  * a shift that j gives; a run's two halves have scales of their own. */
 
-static void run_q2_k(const uint8_t *b, int run, struct quant_run *r)
+static void run_q2_k(const uint8_t *b, size_t run, struct quant_run *r)
 {
     const uint8_t *q = b + 16 + 32 * (run / 4), *scales = b + 2 * run;
-    int shift = 2 * (run % 4);
+    size_t shift = 2 * (run % 4);
 
     r->s = half_at(b + 80);
     r->m = -half_at(b + 82);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         r->u[i] = lo(scales[i]);
         r->v[i] = hi(scales[i]);
     }
@@ -231,21 +236,21 @@ static void run_q2_k(const uint8_t *b, int run, struct quant_run *r)
 
 /* Scale k of 16: six bits, of which the low four lie in bytes 0-7 and the high
  * two in bytes 8-11. */
-static int q3_scale(const uint8_t *s, int k)
+static int q3_scale(const uint8_t *s, size_t k)
 {
     int low = s[k % 8] >> (4 * (k / 8)) & 15;
     int high = s[8 + k % 4] >> (2 * (k / 4)) & 3;
     return (low | high << 4) - 32;
 }
 
-static void run_q3_k(const uint8_t *b, int run, struct quant_run *r)
+static void run_q3_k(const uint8_t *b, size_t run, struct quant_run *r)
 {
     const uint8_t *high = b, *q = b + 32 + 32 * (run / 4);
-    int shift = 2 * (run % 4);
+    size_t shift = 2 * (run % 4);
 
     r->s = half_at(b + 108);
     r->m = 0;
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         r->u[i] = q3_scale(b + 96, 2 * run + i);
         r->v[i] = 0;
     }
@@ -254,7 +259,7 @@ static void run_q3_k(const uint8_t *b, int run, struct quant_run *r)
 }
 
 /* Scale and minimum k of 8 in Q4_K and Q5_K: six bits each in 12 bytes. */
-static void k_scales(const uint8_t *b, int k, struct quant_run *r)
+static void k_scales(const uint8_t *b, size_t k, struct quant_run *r)
 {
     const uint8_t *s = b + 4;
     int scale = s[k] & 63, min = s[k + 4] & 63;
@@ -266,7 +271,7 @@ static void k_scales(const uint8_t *b, int k, struct quant_run *r)
     scale_all(r, half_at(b) * (float)scale, -(half_at(b + 2) * (float)min));
 }
 
-static void run_q4_k(const uint8_t *b, int run, struct quant_run *r)
+static void run_q4_k(const uint8_t *b, size_t run, struct quant_run *r)
 {
     const uint8_t *q = b + 16 + 32 * (run / 2);
 
@@ -275,7 +280,7 @@ static void run_q4_k(const uint8_t *b, int run, struct quant_run *r)
         r->w[j] = (int8_t)(run % 2 ? hi(q[j]) : lo(q[j]));
 }
 
-static void run_q5_k(const uint8_t *b, int run, struct quant_run *r)
+static void run_q5_k(const uint8_t *b, size_t run, struct quant_run *r)
 {
     const uint8_t *high = b + 16, *q = b + 48 + 32 * (run / 2);
 
@@ -285,16 +290,16 @@ static void run_q5_k(const uint8_t *b, int run, struct quant_run *r)
                            (high[j] >> run & 1) << 4);
 }
 
-static void run_q6_k(const uint8_t *b, int run, struct quant_run *r)
+static void run_q6_k(const uint8_t *b, size_t run, struct quant_run *r)
 {
     const uint8_t *low = b + 64 * (run / 4) + 32 * (run & 1);
     const uint8_t *high = b + 128 + 32 * (run / 4);
-    int shift = 2 * (run % 4);
+    size_t shift = 2 * (run % 4);
 
     r->s = half_at(b + 208);
     r->m = 0;
-    for (int i = 0; i < 2; i++) {
-        r->u[i] = (int8_t)b[192 + 2 * run + i];
+    for (size_t i = 0; i < 2; i++) {
+        r->u[i] = signed_of(b[192 + 2 * run + i]);
         r->v[i] = 0;
     }
     for (int j = 0; j < 32; j++)
@@ -303,7 +308,7 @@ static void run_q6_k(const uint8_t *b, int run, struct quant_run *r)
                            32);
 }
 
-static void run_iq4_xs(const uint8_t *b, int run, struct quant_run *r)
+static void run_iq4_xs(const uint8_t *b, size_t run, struct quant_run *r)
 {
     int low = b[4 + run / 2] >> (4 * (run % 2)) & 15;
     int high = u16_at(b + 2) >> (2 * run) & 3;
@@ -318,9 +323,10 @@ static void run_iq4_xs(const uint8_t *b, int run, struct quant_run *r)
 static void deq_run(const struct quant_run *r, bool has_min, float *y)
 {
     for (int j = 0; j < QUANT_RUN; j++) {
-        y[j] = r->s * (float)r->u[j / 16] * (float)r->w[j];
+        int half = j / 16;
+        y[j] = r->s * (float)r->u[half] * (float)r->w[j];
         if (has_min)
-            y[j] += r->m * (float)r->v[j / 16];
+            y[j] += r->m * (float)r->v[half];
     }
 }
 
@@ -345,9 +351,9 @@ static void deq_run(const struct quant_run *r, bool has_min, float *y)
         const uint8_t *b = src;                                                \
         struct quant_run r;                                                    \
         for (size_t i = 0; i < n; i += QUANT_RUN) {                            \
-            run_##name(b + i / elems * bytes, (int)(i % elems / QUANT_RUN),    \
+            run_##name(b + i / (elems) * (bytes), i % (elems) / QUANT_RUN,     \
                        &r);                                                    \
-            deq_run(&r, has_min, dst + i);                                     \
+            deq_run(&r, (has_min), dst + i);                                   \
         }                                                                      \
     }
 BLOCK_TYPES(BLOCK_LOOP)

@@ -113,7 +113,7 @@ static void check_runs(const struct json *v, const struct buf *x)
     for (size_t c = 0; c < 1024; c += QUANT_RUN) {
         size_t block = c / (size_t)t->block_elems;
         t->unpack((const uint8_t *)blocks.p + block * (size_t)t->block_bytes,
-                  (int)(c % (size_t)t->block_elems / QUANT_RUN), &r);
+                  c % (size_t)t->block_elems / QUANT_RUN, &r);
         sum += run_dot(t, &r, x, c);
     }
     ck_assert_msg(fabs(sum - want) < 1e-3 + 1e-5 * fabs(want),
