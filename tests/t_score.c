@@ -73,7 +73,7 @@ START_TEST(the_likeliest_option_is_the_answer)
                            .matcher = CHOICE,
                            .logprobs_json = c->logprobs,
                            .margin = NAN,
-                           .q8 = c->q8 };
+                           .q8 = strcmp(c->activations, "q8") == 0 };
     struct store_score out;
 
     ok(score_judge(&in, &arena, &out, &err));
