@@ -70,8 +70,12 @@ struct outer {
     bool helped;
 };
 
+enum { OPT_USAGE = 0x7f00 };
+
+/* --usage is named by argp's own messages. */
 static const struct argp_option help_row[] = {
     { "help", 'h', NULL, 0, "print this help and exit", -1 },
+    { "usage", OPT_USAGE, NULL, OPTION_HIDDEN, NULL, -1 },
     { 0 },
 };
 
@@ -84,10 +88,13 @@ static error_t parse_outer(int key, char *arg, struct argp_state *st)
         st->child_inputs[0] = o->input;
         return 0;
     }
-    if (key != 'h')
+    if (key == OPT_USAGE)
+        argp_state_help(st, stdout, ARGP_HELP_USAGE);
+    else if (key == 'h')
+        argp_state_help(st, stdout,
+                        ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC);
+    else
         return ARGP_ERR_UNKNOWN;
-    argp_state_help(st, stdout,
-                    ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC);
     o->helped = true;
     return ECANCELED; /* ends the parsing; nothing after -h counts */
 }

@@ -468,6 +468,21 @@ static enum err_code first_token(struct mk_model *m, float *logits, int32_t *id,
     return ERR_OK;
 }
 
+static const char *token_text(const struct mk_model *m, int32_t id,
+                              struct arena *a)
+{
+    char bytes[256];
+    size_t n = mk_token_bytes(m, id, true, bytes, sizeof bytes);
+    const char *text;
+    struct buf b;
+
+    buf_init(&b, 1 << 16);
+    cli_put_valid(&b, (struct str){ bytes, n < sizeof bytes ? n : 0 });
+    text = arena_printf(a, "first token %d \"%s\"", id, b.p);
+    buf_free(&b);
+    return text;
+}
+
 static enum err_code try_token(struct mk_model *m, struct options *o,
                                struct check *c, struct err *e)
 {
@@ -478,8 +493,7 @@ static enum err_code try_token(struct mk_model *m, struct options *o,
 
     mem_free(logits);
     if (!rc)
-        c->message = arena_printf(&o->arena, "first token %d \"%s\"", id,
-                                  mk_token_piece(m, id));
+        c->message = token_text(m, id, &o->arena);
     return rc;
 }
 
