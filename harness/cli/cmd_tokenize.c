@@ -3,16 +3,16 @@
 #include "harness/cli/cli_engine.h"
 #include "harness/cli/cmd.h"
 
-enum { OPT_SPECIAL = 0x100, OPT_JSON };
+enum { OPT_SPECIAL = 0x100, OPT_MODELS, OPT_JSON };
 
 struct options {
-    struct cli_engine engine;
-    const char *model, *text;
+    const char *model, *models_file, *text;
     bool special, json;
 };
 
 static const struct argp_option rows[] = {
     { "model", 'm', "MODEL", 0, "a GGUF file or an id of the models file", 0 },
+    { "models", OPT_MODELS, "FILE", 0, "models file (models.json)", 0 },
     { "special", OPT_SPECIAL, NULL, 0,
       "read control tokens in TEXT, add begin and end tokens", 0 },
     { "json", OPT_JSON, NULL, 0, "print as JSON", 0 },
@@ -33,11 +33,11 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     struct options *o = st->input;
 
     switch (key) {
-    case ARGP_KEY_INIT:
-        st->child_inputs[0] = &o->engine;
-        return 0;
     case 'm':
         o->model = arg;
+        return 0;
+    case OPT_MODELS:
+        o->models_file = arg;
         return 0;
     case OPT_SPECIAL:
         o->special = true;
@@ -59,15 +59,12 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     return EINVAL;
 }
 
-static const struct argp_child children[] = { { .argp = &cli_engine_argp },
-                                              { 0 } };
 static const struct argp argp = {
     .options = rows,
     .parser = parse,
     .args_doc = "TEXT|-",
     .doc = "Shows the tokens of TEXT (- reads stdin): id and piece, as the "
            "vocabulary spells it.",
-    .children = children,
 };
 
 struct tokens {
@@ -146,7 +143,8 @@ static enum err_code show(const struct options *o, const struct mk_model *m,
 
 static int run(int argc, char **argv)
 {
-    struct options o = { .engine.params.vocab_only = true };
+    const struct mk_model_params params = { .vocab_only = true };
+    struct options o = { 0 };
     struct model_spec spec;
     struct mk_model *m = NULL;
     struct arena arena;
@@ -160,9 +158,9 @@ static int run(int argc, char **argv)
     buf_init(&text, 1 << 28);
     rc = cli_text(o.text, &text, &e);
     if (!rc)
-        rc = cli_engine_find(o.model, o.engine.models_file, &arena, &spec, &e);
+        rc = cli_engine_find(o.model, o.models_file, &arena, &spec, &e);
     if (!rc)
-        rc = cli_engine_open(&m, spec.path, &o.engine.params, &e);
+        rc = cli_engine_open(&m, spec.path, &params, &e);
     if (!rc)
         rc = show(&o, m, buf_view(&text), &e);
     if (rc)
