@@ -193,6 +193,21 @@ void mk_ctx_close(struct mk_ctx *c)
     mem_free(c);
 }
 
+const struct mk_model *ctx_model(const struct mk_ctx *c)
+{
+    return c->m;
+}
+
+size_t ctx_batch(const struct mk_ctx *c)
+{
+    return c->n_batch;
+}
+
+size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n)
+{
+    return kv_need(c->kv, seq, n);
+}
+
 /* --- sequences ------------------------------------------------------------ */
 
 int mk_seq_new(struct mk_ctx *c, int32_t *seq, char *err)

@@ -31,6 +31,12 @@ struct mk_model {
     const char **tensors;   /* their names, [info.n_tensors] */
 };
 
+/* What a context was opened for, and with.  compute.c */
+const struct mk_model *ctx_model(const struct mk_ctx *c);
+size_t ctx_batch(const struct mk_ctx *c); /* tokens computed at once */
+/* Blocks of the KV cache that n more tokens of seq take. */
+size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n);
+
 /* Fills m->info and the names; gguf, vocab and net are open.  info.c */
 enum err_code info_init(struct mk_model *m, struct err *e) MUST_CHECK;
 
