@@ -345,14 +345,15 @@ static void squeeze(struct planner *pl)
 
 static enum err_code drop_doubles(struct planner *pl)
 {
-    struct plan_entry **order = mem_array(pl->n + 1, sizeof *order);
+    struct plan_entry **order =
+        mem_array(pl->n + 1, sizeof(struct plan_entry *));
     const struct plan_entry *first;
 
     if (!order)
         return err_set(pl->e, ERR_NOMEM, "no memory for the plan");
     for (size_t i = 0; i < pl->n; i++)
         order[i] = &pl->entries[i];
-    qsort(order, pl->n, sizeof *order, by_key);
+    qsort(order, pl->n, sizeof(struct plan_entry *), by_key);
     first = order[0];
     for (size_t i = 1; i < pl->n; i++) {
         if (same_key(first, order[i]))
@@ -430,7 +431,7 @@ static enum err_code drop_answered(struct planner *pl)
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0; i < pl->n && !pl->p->fresh && !rc; i++) {
-        bool answered;
+        bool answered = false;
         rc = is_answered(pl, &pl->entries[i], &answered);
         if (rc || !answered)
             continue;

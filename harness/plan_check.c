@@ -35,12 +35,7 @@ static enum err_code check_parsed(const struct judged *x,
                                   const struct json *matcher, struct err *e)
 {
     struct match_choice choices[MAX_CHOICES];
-    struct match_in in = {
-        .expected = answer,
-        .choices = choices,
-        .n_choices = x->n_choices,
-        .options = matcher,
-    };
+    struct match_in in = { .expected = answer, .options = matcher };
     const struct match_kind *kind;
     enum err_code rc = find_kind(matcher, &kind, e);
 
@@ -52,6 +47,8 @@ static enum err_code check_parsed(const struct judged *x,
     for (size_t i = 0; i < x->n_choices; i++)
         choices[i] = (struct match_choice){ str_of(x->choices[i].key),
                                             str_of(x->choices[i].text) };
+    in.choices = choices;
+    in.n_choices = x->n_choices;
     rc = kind->check(&in, e);
     if (rc == ERR_FORMAT && strncmp(e->msg, "answer", 6) != 0)
         rc = err_wrap(e, "answer and matcher");

@@ -71,7 +71,7 @@ static enum err_code pick_shots(struct render *r)
     r->n_shots = 0;
     if (r->p->shots == 0 || r->it->n_turns > 0)
         return ERR_OK;
-    r->shots = arena_array(r->a, s->n_dev + 1, sizeof *r->shots);
+    r->shots = arena_array(r->a, s->n_dev + 1, sizeof(struct item *));
     if (!r->shots)
         return no_memory(r);
     for (size_t i = 0; i < s->n_dev && r->n_shots < r->p->shots; i++) {
@@ -409,6 +409,8 @@ static enum err_code fill(struct render *r, size_t turn,
     return rc;
 }
 
+/* Eight parameters: what a prompt depends on is told one by one. */
+/* NOLINTNEXTLINE(readability-function-size) */
 enum err_code prompt_render(const struct suite *s, const struct item *it,
                             const struct prompt_params *p, size_t turn,
                             const char *const *replies, struct arena *a,

@@ -16,29 +16,29 @@
 #include "harness/base/text.h"
 
 struct choice {
-    const char *key;  /* "A" */
+    const char *key; /* "A" */
     const char *text;
 };
 
-struct turn {         /* of a multi-turn item */
+struct turn { /* of a multi-turn item */
     const char *question;
-    const char *answer; /* JSON, NULL: this turn is not judged */
-    const char *matcher;/* JSON, NULL: the item's */
+    const char *answer;  /* JSON, NULL: this turn is not judged */
+    const char *matcher; /* JSON, NULL: the item's */
 };
 
 struct item {
-    const char *id;        /* unique in the suite */
-    const char *subset;    /* "" or a subject such as "agronomy" */
-    const char *question;  /* NULL when turns are given */
-    const char *context;   /* passage the question is about, or NULL */
-    const char *system;    /* system prompt (roles), or NULL */
+    const char *id;       /* unique in the suite */
+    const char *subset;   /* "" or a subject such as "agronomy" */
+    const char *question; /* NULL when turns are given */
+    const char *context;  /* passage the question is about, or NULL */
+    const char *system;   /* system prompt (roles), or NULL */
     struct turn *turns;
     size_t n_turns;
     struct choice *choices;
     size_t n_choices;
-    const char *answer;    /* canonical JSON: "B", ["北京","北京市"], {...};
+    const char *answer;  /* canonical JSON: "B", ["北京","北京市"], {...};
                               NULL when turns are given */
-    const char *matcher;   /* JSON {"name":...,options}, NULL: the suite's */
+    const char *matcher; /* JSON {"name":...,options}, NULL: the suite's */
     const char *explanation, *difficulty, *source; /* or NULL */
     const char **tags;
     size_t n_tags;
@@ -46,28 +46,28 @@ struct item {
     char digest[DIGEST_HEX]; /* of all that decides what is asked and judged */
 };
 
-struct subset_title {     /* what a subset is called in prompts and reports */
+struct subset_title { /* what a subset is called in prompts and reports */
     const char *subset, *zh, *en;
 };
 
 struct suite {
     const char *id, *version;
     const char *title_zh, *title_en;
-    const char *ability;   /* path: 基础能力/逻辑与推理 */
+    const char *ability; /* path: 基础能力/逻辑与推理 */
     const char *language, *licence, *template, *metric, *canary;
     const char *shot_source; /* file of the few-shot examples, or NULL */
     const char **authors;
     size_t n_authors;
-    const char *matcher;   /* JSON {"name":"choice",...} */
+    const char *matcher;                /* JSON {"name":"choice",...} */
     struct subset_title *subset_titles; /* sorted by subset */
     size_t n_subset_titles;
-    const char *path;      /* folder */
+    const char *path; /* folder */
     struct item *items;
     size_t n_items;
-    struct item *dev;      /* few-shot examples, in the order of their file */
+    struct item *dev; /* few-shot examples, in the order of their file */
     size_t n_dev;
     char digest[DIGEST_HEX]; /* of suite.json's deciding fields and all items */
-    struct arena arena;    /* holds all of the above */
+    struct arena arena;      /* holds all of the above */
 };
 
 /* Opens the suite in folder `path`.  *out is the caller's, freed by
@@ -90,8 +90,8 @@ const char *suite_item_matcher(const struct suite *s, const struct item *it);
 struct suite_checks {
     /* For each fault; line 0: the file as a whole, field "": the line as a
      * whole.  A suspicion's field starts with '~'. */
-    void (*fault)(void *user, const char *file, size_t line,
-                  const char *field, const char *message);
+    void (*fault)(void *user, const char *file, size_t line, const char *field,
+                  const char *message);
     /* When suite.json has been read and is sound; NULL: none. */
     enum err_code (*suite)(void *user, const struct suite *s, struct err *e);
     /* For each item and example that is sound so far; NULL: none. */
@@ -135,10 +135,12 @@ bool suite_subset_matches(const char *glob, const char *subset);
 struct suite_format {
     const char *name; /* "cmmlu" */
     const char *doc;  /* one line, with the layout expected */
-    enum err_code (*import)(const char *path, const char *dest,
-                            size_t *n_items, struct err *e);
+    enum err_code (*import)(const char *path, const char *dest, size_t *n_items,
+                            struct err *e);
 };
-#define SUITE_FORMATS(X) X(ceval) X(cmmlu)
+#define SUITE_FORMATS(X)                                                       \
+    X(ceval)                                                                   \
+    X(cmmlu)
 #define FORMAT_DECL(name) extern const struct suite_format suite_format_##name;
 SUITE_FORMATS(FORMAT_DECL)
 #undef FORMAT_DECL

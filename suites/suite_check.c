@@ -73,10 +73,11 @@ static void check_doubles(struct loader *l)
     size_t n = l->s->n_dev + l->s->n_items, found = 0;
     struct asked *list = mem_array(2 * n + 1, sizeof *list);
 
-    if (!list)
+    if (!list) {
         load_stop(l, err_set(l->e, ERR_NOMEM, "no memory for %zu items", n));
-    else
-        load_stop(l, list_asked(l, list));
+        return;
+    }
+    load_stop(l, list_asked(l, list));
     if (!l->rc)
         found = find_doubles(list, n, list + n);
     for (size_t i = 0; i < found; i++) {

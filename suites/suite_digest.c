@@ -126,7 +126,7 @@ static enum err_code tell_copies(const struct suite *s, struct item **order,
 static enum err_code sum_items(const struct suite *s, struct item *items,
                                size_t n, struct err *e)
 {
-    struct item **order = mem_array(n + 1, sizeof *order);
+    struct item **order = mem_array(n + 1, sizeof(struct item *));
     enum err_code rc = ERR_OK;
 
     if (!order)
@@ -137,7 +137,7 @@ static enum err_code sum_items(const struct suite *s, struct item *items,
                  items[i].digest, e);
     }
     if (!rc) {
-        qsort(order, n, sizeof *order, by_digest);
+        qsort(order, n, sizeof(struct item *), by_digest);
         rc = tell_copies(s, order, n, e);
     }
     mem_free(order);

@@ -228,7 +228,7 @@ static int by_id(const void *a, const void *b)
 /* Sorting tells doubles without a map; the second of two is the fault. */
 static void check_ids(struct loader *l, const struct item *items, size_t n)
 {
-    const struct item **order = mem_array(n + 1, sizeof *order);
+    const struct item **order = mem_array(n + 1, sizeof(struct item *));
     const struct item *first;
     char q[LOAD_QUOTE];
 
@@ -238,7 +238,7 @@ static void check_ids(struct loader *l, const struct item *items, size_t n)
     }
     for (size_t i = 0; i < n; i++)
         order[i] = &items[i];
-    qsort(order, n, sizeof *order, by_id);
+    qsort(order, n, sizeof(struct item *), by_id);
     first = order[0];
     for (size_t i = 1; i < n; i++) {
         if (strcmp(order[i]->id, first->id) != 0) {

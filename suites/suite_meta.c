@@ -123,7 +123,7 @@ static void read_subset_titles(struct loader *l, const struct json *j)
         };
     }
     l->where = "";
-    if (!l->s->arena.failed)
+    if (t && !l->s->arena.failed)
         qsort(t, l->s->n_subset_titles, sizeof *t, by_subset);
 }
 

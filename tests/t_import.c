@@ -307,56 +307,69 @@ static struct suite *real(const char *format, struct arena *a)
     return s;
 }
 
+static void check_cmmlu(const struct suite *s)
+{
+    ck_assert_uint_eq(s->n_items, 11099);
+    ck_assert_uint_eq(s->n_dev, 320);
+    ck_assert_uint_eq(s->n_subset_titles, 64);
+    for (size_t i = 0; i < s->n_subset_titles; i++) /* all are known */
+        ck_assert(s->subset_titles[i].zh[0] & 0x80);
+    /* anatomy holds one question twice: two items with two digests */
+    for (size_t i = 1; i < s->n_items; i++)
+        ck_assert_str_ne(s->items[i].digest, s->items[i - 1].digest);
+}
+
 START_TEST(cmmlu_is_read_whole)
 {
     struct arena a;
     struct suite *s;
 
     arena_init(&a, 0);
-    if ((s = real("cmmlu", &a))) {
-        ck_assert_uint_eq(s->n_items, 11099);
-        ck_assert_uint_eq(s->n_dev, 320);
-        ck_assert_uint_eq(s->n_subset_titles, 64);
-        for (size_t i = 0; i < s->n_subset_titles; i++) /* all are known */
-            ck_assert(s->subset_titles[i].zh[0] & 0x80);
-        /* anatomy holds one question twice: two items with two digests */
-        for (size_t i = 1; i < s->n_items; i++)
-            ck_assert_str_ne(s->items[i].digest, s->items[i - 1].digest);
-        suite_close(s);
-    }
+    if ((s = real("cmmlu", &a)))
+        check_cmmlu(s);
+    suite_close(s);
     arena_free(&a);
 }
 END_TEST
+
+static void same(const char *a, const char *b)
+{
+    ck_assert_str_eq(a, b);
+}
+
+static void check_ceval(const struct suite *s)
+{
+    size_t lines = 0;
+
+    ck_assert_uint_eq(s->n_items, 1290);
+    ck_assert_uint_eq(s->n_dev, 245);
+    same(suite_subset_title(s, "logic")->zh, "逻辑学");
+    same(suite_subset_title(s, "logic")->en, "Logic");
+    same(s->items[0].subset, "accountant");
+    same(s->items[0].tags[0], "Other");
+    for (size_t i = 0; i < s->n_dev; i++)
+        lines += strchr(s->dev[i].explanation, '\n') != NULL;
+    ck_assert_uint_eq(lines, 141);
+}
 
 START_TEST(ceval_is_read_whole)
 {
     struct counted c = { 0 };
     const struct suite_checks checks = { .fault = count_fault, .user = &c };
-    size_t faults, warnings, lines = 0;
+    size_t faults, warnings;
     struct arena a;
     struct suite *s;
     struct err e;
 
     arena_init(&a, 0);
     if ((s = real("ceval", &a))) {
-        ck_assert_uint_eq(s->n_items, 1290);
-        ck_assert_uint_eq(s->n_dev, 245);
-        ck_assert_str_eq(suite_subset_title(s, "logic")->zh, "逻辑学");
-        ck_assert_str_eq(suite_subset_title(s, "logic")->en, "Logic");
-        ck_assert_str_eq(s->items[0].subset, "accountant");
-        ck_assert_str_eq(s->items[0].tags[0], "Other");
-        ck_assert_str_eq(s->dev[0].subset, "accountant");
-        for (size_t i = 0; i < s->n_dev; i++)
-            lines += strchr(s->dev[i].explanation, '\n') != NULL;
-        ck_assert_uint_eq(lines, 141);
-        suite_close(s);
-        t_ok(suite_check(io_join(&a, t_tmp(), "ceval"), &checks, &faults,
-                         &warnings, &e),
-             &e);
+        check_ceval(s);
+        t_ok(suite_check(s->path, &checks, &faults, &warnings, &e), &e);
         ck_assert_uint_eq(faults, 0);
         ck_assert_uint_eq(c.warnings, warnings);
         ck_assert_uint_gt(warnings, 3); /* it has choices twice, doubles */
     }
+    suite_close(s);
     arena_free(&a);
 }
 END_TEST

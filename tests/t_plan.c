@@ -181,8 +181,7 @@ START_TEST(conversation_is_answered_with_its_last_turn)
     ck_assert_uint_eq(x.item->n_turns, 3);
     for (size_t t = 0; t < 3; t++) {
         const struct store_sample key = turn_key(&b, &x, t, replies);
-        if (t == 0)
-            ck_assert_int_eq(key.prompt, x.key.prompt);
+        ck_assert(t > 0 || key.prompt == x.key.prompt);
         ck_assert_str_eq(ids(&b), "1 2 3 4 5 6");
         answer(&b, &key, replies[t]);
     }
@@ -220,7 +219,7 @@ START_TEST(shards_together_are_the_whole)
         for (b.p.shard = 0, b.p.n_shards = 3; b.p.shard < 3; b.p.shard++) {
             struct plan plan = make(&b);
             for (size_t i = 0; i < plan.n; i++)
-                seen[atoi(plan.entries[i].item->id) - 1]++;
+                seen[(size_t)(plan.entries[i].item->id[0] - '1')]++;
             n += plan.n;
             plan_free(&plan);
         }

@@ -243,6 +243,21 @@ START_TEST(copies_of_an_item_differ)
 }
 END_TEST
 
+static void same(const char *a, const char *b)
+{
+    ck_assert_str_eq(a, b);
+}
+
+static void same_suite(const struct suite *s, const struct suite *t)
+{
+    same(s->digest, t->digest);
+    same(s->canary, t->canary);
+    same(s->items[0].explanation, t->items[0].explanation);
+    same(s->items[0].difficulty, t->items[0].difficulty);
+    for (size_t i = 0; i < s->n_items; i++)
+        same(s->items[i].digest, t->items[i].digest);
+}
+
 START_TEST(suite_survives_writing_and_reading)
 {
     struct suite *s = open_suite(GOOD), *t;
@@ -254,12 +269,7 @@ START_TEST(suite_survives_writing_and_reading)
     path = io_join(&a, t_tmp(), "copy/good");
     t_ok(suite_write(s, path, &e), &e);
     t = open_suite(path);
-    ck_assert_str_eq(s->digest, t->digest);
-    ck_assert_str_eq(s->canary, t->canary);
-    ck_assert_str_eq(s->items[0].explanation, t->items[0].explanation);
-    ck_assert_str_eq(s->items[0].difficulty, t->items[0].difficulty);
-    for (size_t i = 0; i < s->n_items; i++)
-        ck_assert_str_eq(s->items[i].digest, t->items[i].digest);
+    same_suite(s, t);
     suite_close(s);
     suite_close(t);
     arena_free(&a);

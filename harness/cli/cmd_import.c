@@ -84,9 +84,10 @@ static enum err_code import(struct options *o, struct err *e)
     if (rc)
         return rc;
     path = io_join(&o->arena, o->dest, f->name);
-    rc = path ? suite_open(&s, path, e)
-              : err_set(e, ERR_NOMEM, "no memory for the suite");
-    if (!rc)
+    if (!path)
+        return err_set(e, ERR_NOMEM, "no memory for the suite");
+    rc = suite_open(&s, path, e);
+    if (s)
         rc = print(o, s, e);
     suite_close(s);
     return rc;
