@@ -135,6 +135,31 @@ START_TEST(a_version_that_contradicts_the_tables_is_an_error)
 }
 END_TEST
 
+/* Databases of every released version, as that version left them. */
+static const char *const released[] = { "v1" };
+
+START_TEST(databases_of_released_versions_open_with_all_they_hold)
+{
+    struct buf old;
+    struct store *s;
+    char name[64];
+
+    snprintf(name, sizeof name, "tests/golden/store/%s.db", released[_i]);
+    t_read(name, &old);
+    ok(io_replace(db_path(released[_i]), buf_view(&old), &err));
+    buf_free(&old);
+    s = fill_open(path);
+    check_integrity(s);
+    ck_assert_str_eq(fill_text(s, "SELECT model || ' ' || suite || ' ' || "
+                                  "items || ' ' || correct || ' ' || failed "
+                                  "FROM leaderboard"),
+                     "m1 suite 10 4 2");
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM response"), 8);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM failure"), 2);
+    store_close(s);
+}
+END_TEST
+
 /* Runs fn in a child without root's rights; its status must be 0. */
 static void as_nobody(void (*fn)(void))
 {
@@ -541,6 +566,9 @@ static void setup(TCase *tc)
     tcase_add_test(tc, other_files_are_no_database);
     tcase_add_test(tc, folders_are_made_and_empty_files_filled);
     tcase_add_test(tc, a_version_that_contradicts_the_tables_is_an_error);
+    tcase_add_loop_test(tc,
+                        databases_of_released_versions_open_with_all_they_hold,
+                        0, sizeof released / sizeof *released);
     tcase_add_test(tc,
                    a_finished_database_is_read_where_nothing_can_be_written);
     tcase_add_test(tc, a_lock_that_is_held_is_named);
