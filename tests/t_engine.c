@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/arch.h"
 #include "engine/backend.h"
 #include "harness/base/io.h"
 #include "harness/base/json.h"
@@ -736,6 +737,46 @@ START_TEST(models_that_do_not_fit_are_refused)
 }
 END_TEST
 
+#define ARCH_ENTRY(name) &arch_##name,
+static const struct arch *const archs[] = { ARCHS(ARCH_ENTRY) };
+#define N_ARCHS (sizeof archs / sizeof archs[0])
+
+/* A row needs a tiny model of its family among the golden ones. */
+static bool has_golden_model(const char *arch)
+{
+    for (size_t i = 0; i < N_MODELS; i++) {
+        struct ref r;
+        bool same;
+        open_ref(&r, models[i]);
+        same = strcmp(json_string(json_get(r.j, "arch")), arch) == 0;
+        json_free(r.j);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+START_TEST(tables_are_whole)
+{
+    for (size_t i = 0; i < N_ARCHS; i++) {
+        const struct arch *a = archs[i];
+        ck_assert(a->name && a->doc && a->load && a->forward);
+        ck_assert_ptr_eq(arch_find(str_of(a->name), NULL), a);
+        ck_assert(i == 0 || strcmp(archs[i - 1]->name, a->name) < 0);
+        ck_assert_msg(has_golden_model(a->name), "no model of %s", a->name);
+    }
+    for (size_t i = 0; i < N_BACKENDS; i++) {
+        const struct backend *b = backends[i];
+        ck_assert(b->name && b->doc && b->available && b->open && b->close);
+        ck_assert(b->alloc && b->free && b->upload && b->download);
+        ck_assert(b->mat_open && b->mat_close && b->mat_bytes && b->embed);
+        ck_assert(b->matmul && b->matmul_rows && b->norm && b->rope);
+        ck_assert(b->glu && b->add && b->gather && b->kv_open && b->kv_close);
+        ck_assert(b->kv_bytes && b->kv_put && b->kv_copy && b->attention);
+    }
+}
+END_TEST
+
 START_TEST(devices_are_chosen_by_name)
 {
     struct mk_model_params p = { .device = "abacus" };
@@ -801,7 +842,7 @@ START_TEST(files_of_the_fuzzer_do_no_harm)
         mk_model_close(m);
         opened++;
     }
-    ck_assert_uint_ge(opened, 3);
+    ck_assert_uint_ge(opened, 4);
     arena_free(&a);
 }
 END_TEST
@@ -865,6 +906,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, context_bytes_follow_the_positions);
     tcase_add_test(tc, impossible_contexts_are_refused);
     tcase_add_test(tc, models_that_do_not_fit_are_refused);
+    tcase_add_test(tc, tables_are_whole);
     tcase_add_test(tc, devices_are_chosen_by_name);
     tcase_add_test(tc, one_model_serves_several_contexts);
     tcase_add_test(tc, files_of_the_fuzzer_do_no_harm);
