@@ -13,7 +13,8 @@ enum option_key { OPT_DB = 0x100, OPT_ALL, OPT_JSON };
 struct options {
     const char *db;
     bool all, json;
-    int64_t shown_ns; /* when progress was last shown */
+    int64_t shown_ns; /* when progress was last shown, or the start */
+    bool shown;
 };
 
 static const struct argp_option rows[] = {
@@ -63,6 +64,7 @@ static void on_progress(void *user, int64_t done, int64_t n)
     if (now - o->shown_ns < (terminal ? 100000000 : 1000000000))
         return;
     o->shown_ns = now;
+    o->shown = true;
     fprintf(stderr,
             terminal ? "\r%" PRId64 "/%" PRId64 "\033[K"
                      : "%" PRId64 "/%" PRId64 "\n",
@@ -105,9 +107,10 @@ static enum err_code score(struct options *o, struct score_totals *t,
     /* One that is not there is not made: opened for reading it is missed. */
     enum err_code rc = store_open(&s, o->db, !io_exists(o->db), e);
 
+    o->shown_ns = io_now_ns();
     if (!rc)
         rc = score_all(s, o->all, on_progress, o, t, e);
-    if (o->shown_ns && cli_stderr_is_terminal())
+    if (o->shown && cli_stderr_is_terminal())
         fputs("\r\033[K", stderr);
     store_close(s);
     return rc;
