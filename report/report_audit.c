@@ -327,12 +327,13 @@ static enum err_code make(const struct report_params *p, struct table **tables,
 {
     struct rows rows = { .a = p->arena };
     struct table *t = arena_alloc(p->arena, sizeof *t);
-    enum err_code rc = report_check_models(p, e);
+    enum err_code rc;
 
+    if (!t)
+        return err_set(e, ERR_NOMEM, "no memory for the report");
+    rc = report_check_models(p, e);
     if (!rc)
         rc = load(p, &rows, e);
-    if (!rc && !t)
-        rc = err_set(e, ERR_NOMEM, "no memory for the report");
     if (!rc)
         rc = table_init(t, p->arena, report_word(p, "逐题核查", "Audit"),
                         report_columns(p, words, N_COLS), N_COLS, 0, e);

@@ -132,7 +132,7 @@ static enum err_code load(struct board *b, const struct report_params *p,
 static enum err_code make(const struct report_params *p, struct table **tables,
                           size_t *n, struct err *e)
 {
-    struct board b;
+    struct board b = { 0 };
     struct table *t = arena_alloc(p->arena, sizeof *t);
     struct order *order;
     size_t cols;
@@ -249,7 +249,7 @@ static enum err_code draw(const struct radar *r, struct err *e)
 
 static enum err_code plot(const struct report_params *p, struct err *e)
 {
-    struct board b;
+    struct board b = { 0 };
     struct radar r = { .b = &b, .p = p };
     enum err_code rc = load(&b, p, e);
 

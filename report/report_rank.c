@@ -102,28 +102,27 @@ static bool items_differ(const struct board *b)
     return b->n_common < b->n_items;
 }
 
-static enum err_code make_ranking(const struct board *b,
-                                  const struct report_params *p,
-                                  struct ranked **out, struct err *e)
+/* NULL with e set when it fails. */
+static struct ranked *make_ranking(const struct board *b,
+                                   const struct report_params *p, struct err *e)
 {
     struct ranked *r = arena_array(p->arena, b->n_models, sizeof *r);
     struct rank_range *range =
         arena_array(p->arena, b->n_models, sizeof *range);
-    enum err_code rc;
 
-    if (!r || !range)
-        return err_set(e, ERR_NOMEM, "no memory for the ranking");
-    rc = board_ranks(b, p->alpha, range, e);
-    if (rc)
-        return rc;
+    if (!r || !range) {
+        err_set(e, ERR_NOMEM, "no memory for the ranking");
+        return NULL;
+    }
+    if (board_ranks(b, p->alpha, range, e))
+        return NULL;
     for (size_t m = 0; m < b->n_models; m++)
         r[m] = (struct ranked){ .model = &b->models[m],
                                 .total = board_total(b, m, false, p->alpha),
                                 .common = board_total(b, m, true, p->alpha),
                                 .range = range[m] };
     qsort(r, b->n_models, sizeof *r, by_score);
-    *out = r;
-    return ERR_OK;
+    return r;
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -248,19 +247,21 @@ static void hide_common(struct table *t, const struct report_params *p)
 static enum err_code make(const struct report_params *p, struct table **tables,
                           size_t *n, struct err *e)
 {
-    struct board b;
+    struct board b = { 0 };
     struct ranked *r;
     struct table *t = arena_alloc(p->arena, sizeof *t);
-    enum err_code rc = board_load(&b, p, "ability", e);
+    enum err_code rc;
 
-    if (!rc)
-        rc = make_ranking(&b, p, &r, e);
-    if (!rc && !t)
-        rc = err_set(e, ERR_NOMEM, "no memory for the report");
-    if (!rc)
-        rc =
-            table_init(t, p->arena, report_word(p, "模型排名", "Ranking"),
-                       report_columns(p, words, N_COLS), N_COLS, b.n_models, e);
+    if (!t)
+        return err_set(e, ERR_NOMEM, "no memory for the report");
+    rc = board_load(&b, p, "ability", e);
+    if (rc)
+        return rc;
+    r = make_ranking(&b, p, e);
+    if (!r)
+        return e->code;
+    rc = table_init(t, p->arena, report_word(p, "模型排名", "Ranking"),
+                    report_columns(p, words, N_COLS), N_COLS, b.n_models, e);
     if (rc)
         return rc;
     for (size_t m = 0; m < b.n_models; m++)
@@ -321,31 +322,37 @@ static void plot_script(struct buf *s, const struct board *b,
     buf_str(s, plot_bars_gp);
 }
 
-static enum err_code plot(const struct report_params *p, struct err *e)
+static enum err_code draw(const struct board *b, const struct ranked *r,
+                          const struct report_params *p, struct err *e)
 {
-    struct board b;
-    struct ranked *r;
     struct buf script, data;
-    enum err_code rc = board_load(&b, p, "ability", e);
+    enum err_code rc;
 
     buf_init(&script, 1 << 20);
     buf_init(&data, 1 << 24);
-    if (!rc)
-        rc = make_ranking(&b, p, &r, e);
-    if (rc)
-        goto done;
-    for (size_t m = 0; m < b.n_models; m++)
+    for (size_t m = 0; m < b->n_models; m++)
         plot_row(&data, &r[m], p->arena);
-    plot_script(&script, &b, r, p);
+    plot_script(&script, b, r, p);
     rc = buf_check(&script, "plot script", e);
     if (!rc)
         rc = buf_check(&data, "plot data", e);
     if (!rc)
         rc = plot_run(script.p, data.p, p->plot, p->keep, e);
-done:
     buf_free(&data);
     buf_free(&script);
     return rc;
+}
+
+static enum err_code plot(const struct report_params *p, struct err *e)
+{
+    struct board b = { 0 };
+    struct ranked *r;
+    enum err_code rc = board_load(&b, p, "ability", e);
+
+    if (rc)
+        return rc;
+    r = make_ranking(&b, p, e);
+    return r ? draw(&b, r, p, e) : e->code;
 }
 
 const struct report_kind report_rank = {

@@ -19,7 +19,7 @@ static const struct argp_option rows[] = {
 static error_t parse_activations(struct argp_state *st, const char *arg,
                                  enum mk_activations *out)
 {
-    *out = strcmp(arg, "f32") ? MK_ACT_Q8 : MK_ACT_F32;
+    *out = strcmp(arg, "f32") == 0 ? MK_ACT_F32 : MK_ACT_Q8;
     if (!strcmp(arg, "f32") || !strcmp(arg, "q8"))
         return 0;
     argp_error(st, "--activations: expected q8 or f32, got \"%s\"", arg);
@@ -68,7 +68,7 @@ enum err_code cli_engine_find(const char *spec, const char *models_file,
 
     if (rc)
         return rc;
-    if (strcmp(out->kind, "gguf"))
+    if (strcmp(out->kind, "gguf") != 0)
         return err_set(e, ERR_USAGE,
                        "model %s is run by \"%s\": this verb wants a GGUF file",
                        spec, out->kind);
@@ -104,10 +104,10 @@ enum err_code cli_text(const char *text, struct buf *out, struct err *e)
     enum err_code rc = ERR_OK;
     size_t bad;
 
-    if (strcmp(text, "-"))
-        buf_str(out, text);
-    else
+    if (strcmp(text, "-") == 0)
         rc = read_stdin(out, e);
+    else
+        buf_str(out, text);
     if (!rc)
         rc = buf_check(out, "text", e);
     if (!rc && !text_check(buf_view(out), &bad))

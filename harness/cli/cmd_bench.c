@@ -440,7 +440,7 @@ static void fill_memory(struct cell *c, const struct test *t, double speed)
                    (double)t->info.kv_bytes * (double)t->n / 2;
 
     c[BANDWIDTH] = cell_num(t->bandwidth > 0 ? t->bandwidth / 1e9 : NAN, 1);
-    if (strcmp(t->kind, "decode"))
+    if (strcmp(t->kind, "decode") != 0)
         return;
     c[READ] = cell_int((int64_t)bytes);
     c[GBS] = cell_num(bytes * speed / 1e9, 2);

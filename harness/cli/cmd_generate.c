@@ -251,6 +251,8 @@ static double log_sum_exp(const float *x, size_t n)
 {
     double max = -INFINITY, sum = 0;
 
+    if (!n)
+        return -INFINITY;
     for (size_t i = 0; i < n; i++)
         max = fmax(max, (double)x[i]);
     for (size_t i = 0; i < n; i++)

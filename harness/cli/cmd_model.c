@@ -47,7 +47,7 @@ static enum err_code no_memory(struct err *e)
 /* Whether the file behind a model is here; what needs no file is. */
 static const char *state_of(const struct model_spec *m)
 {
-    if (strcmp(m->kind, "gguf") && strcmp(m->kind, "replay"))
+    if (strcmp(m->kind, "gguf") != 0 && strcmp(m->kind, "replay") != 0)
         return "remote";
     return io_exists(m->path) ? "here" : "missing";
 }
@@ -282,7 +282,7 @@ static size_t sum_types(const struct tensor *all, size_t n, struct tensor *sum,
     size_t types = 0, k;
 
     for (size_t i = 0; i < n; i++) {
-        for (k = 0; k < types && strcmp(sum[k].type, all[i].type); k++)
+        for (k = 0; k < types && strcmp(sum[k].type, all[i].type) != 0; k++)
             ;
         if (k == types) {
             sum[types++] = (struct tensor){ .type = all[i].type };

@@ -1,6 +1,7 @@
 /* mokao report KIND: tables and plots from the database alone. */
 #include <string.h>
 
+#include "harness/base/mem.h"
 #include "harness/cli/cli_table.h"
 #include "harness/cli/cmd.h"
 
@@ -138,14 +139,16 @@ static char *list_kinds(int key, const char *text, void *input)
     char *out;
 
     (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC)
-        return (char *)(uintptr_t)text;
+    if (key != ARGP_KEY_HELP_POST_DOC) {
+        memcpy(&out, &text, sizeof out); /* argp wants it back, not const */
+        return out;
+    }
     buf_init(&b, 1 << 16);
     buf_str(&b, "KIND is one of:\n");
     for (size_t i = 0; report_kinds[i]; i++)
         buf_printf(&b, "  %-10s %s\n", report_kinds[i]->name,
                    report_kinds[i]->doc);
-    out = strdup(b.p); /* argp frees it with free() */
+    out = mem_strdup(b.p); /* argp frees it */
     buf_free(&b);
     return out;
 }
