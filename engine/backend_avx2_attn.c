@@ -183,7 +183,6 @@ void avx2_kv_put(struct be *b, struct be_kv *kv, int layer, const float *k,
 /* What a query has so far, and what it sees of the block at hand. */
 struct query {
     const float *q;
-    float *out; /* in scratch, v_pad wide */
     int32_t pos;
     float slope;
     float max, sum;
@@ -205,6 +204,7 @@ struct piece {
     float *keys, *values; /* of a block, as floats */
     float *scores;        /* [row][KV_BLOCK] */
     float *outs;          /* [row][v_pad] */
+    float shrink[ROWS];   /* of outs, before a block is added */
 };
 
 static void widen(float *dst, const unsigned char *src, bool f32, size_t n)
@@ -328,94 +328,117 @@ INLINE float sum8(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-/* Eight scores, scaled, -infinity where the query does not see. */
-INLINE __m256 masked(const struct piece *p, const struct query *u,
-                     const float *s, int at, int32_t first)
+/* All ones in the lanes whose positions, from `at` on, the query sees. */
+INLINE __m256 seen_lanes(const struct query *u, int at)
 {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     __m256i pos = _mm256_add_epi32(lane, _mm256_set1_epi32(at));
-    __m256i in =
+
+    return _mm256_castsi256_ps(
         _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(u->from), pos),
-                            _mm256_cmpgt_epi32(_mm256_set1_epi32(u->to), pos));
-    __m256 v = _mm256_mul_ps(_mm256_loadu_ps(s), _mm256_set1_ps(p->a->scale));
+                            _mm256_cmpgt_epi32(_mm256_set1_epi32(u->to), pos)));
+}
+
+/* Eight scores, scaled, -infinity where the query does not see. */
+INLINE __m256 scaled(const struct piece *p, const struct query *u,
+                     const float *s, int at, int32_t first)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256 v =
+        _mm256_mul_ps(_mm256_loadu_ps(s + at), _mm256_set1_ps(p->a->scale));
 
     if (p->a->slopes) {
-        pos = _mm256_add_epi32(pos, _mm256_set1_epi32(first - u->pos));
-        v = _mm256_fmadd_ps(_mm256_set1_ps(u->slope), _mm256_cvtepi32_ps(pos),
-                            v);
+        __m256i ahead = _mm256_set1_epi32(first + at - u->pos);
+        __m256 far = _mm256_cvtepi32_ps(_mm256_add_epi32(lane, ahead));
+        v = _mm256_fmadd_ps(_mm256_set1_ps(u->slope), far, v);
     }
-    return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), v,
-                            _mm256_castsi256_ps(in));
+    if (u->to - u->from < KV_BLOCK)
+        v = _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), v, seen_lanes(u, at));
+    return v;
 }
 
 /* e^(s - max), 0 where s is -infinity. */
 INLINE __m256 weight(__m256 s, __m256 max, __m256 *sum)
 {
-    __m256 seen = _mm256_cmp_ps(s, _mm256_set1_ps(-INFINITY), _CMP_NEQ_UQ);
-    __m256 w = _mm256_and_ps(avx2_exp(_mm256_sub_ps(s, max)), seen);
+    __m256 some = _mm256_cmp_ps(s, _mm256_set1_ps(-INFINITY), _CMP_NEQ_UQ);
+    __m256 w = _mm256_and_ps(avx2_exp_weight(_mm256_sub_ps(s, max)), some);
 
     *sum = _mm256_add_ps(*sum, w);
     return w;
 }
 
-/* Turns the scores of one query into weights; its maximum and sum move on. */
-static void soften(const struct piece *p, struct query *u, float *s,
-                   int32_t first)
+INLINE bool has_nan(__m256 a, __m256 b, __m256 c, __m256 d)
 {
-    const __m256 none = _mm256_set1_ps(-INFINITY);
-    __m256 s0 = masked(p, u, s, 0, first), s1 = masked(p, u, s + 8, 8, first);
-    __m256 s2 = masked(p, u, s + 16, 16, first);
-    __m256 s3 = masked(p, u, s + 24, 24, first);
-    /* A NaN is not a maximum, but gets the weight NaN. */
-    __m256 top = _mm256_max_ps(
-        s3, _mm256_max_ps(s2, _mm256_max_ps(s1, _mm256_max_ps(s0, none))));
-    __m256 same = _mm256_cmp_ps(s0, none, _CMP_NEQ_UQ), sum, max;
-    float now = max8(top);
+    __m256 ab = _mm256_cmp_ps(a, b, _CMP_UNORD_Q);
+    __m256 cd = _mm256_cmp_ps(c, d, _CMP_UNORD_Q);
 
-    same = _mm256_or_ps(same, _mm256_cmp_ps(s1, none, _CMP_NEQ_UQ));
-    same = _mm256_or_ps(same, _mm256_cmp_ps(s2, none, _CMP_NEQ_UQ));
-    same = _mm256_or_ps(same, _mm256_cmp_ps(s3, none, _CMP_NEQ_UQ));
-    u->any = _mm256_movemask_ps(same) != 0;
+    return _mm256_movemask_ps(_mm256_or_ps(ab, cd)) != 0;
+}
+
+/* Turns the scores of row r into weights; its maximum and sum move on. */
+static void soften(struct piece *p, size_t r, int32_t first)
+{
+    struct query *u = &p->rows[r];
+    float *s = p->scores + r * KV_BLOCK, now;
+    __m256 s0 = scaled(p, u, s, 0, first), s1 = scaled(p, u, s, 8, first);
+    __m256 s2 = scaled(p, u, s, 16, first), s3 = scaled(p, u, s, 24, first);
+    __m256 sum = _mm256_setzero_ps(), max = _mm256_set1_ps(u->max);
+
+    /* A NaN is not a maximum, but gets the weight NaN. */
+    max = _mm256_max_ps(s1, _mm256_max_ps(s0, max));
+    now = max8(_mm256_max_ps(s3, _mm256_max_ps(s2, max)));
+    u->any = now > -INFINITY || has_nan(s0, s1, s2, s3);
     if (!u->any)
         return;
-    now = now > u->max ? now : u->max;
     max = _mm256_set1_ps(now);
-    u->shrink =
-        _mm256_cvtss_f32(avx2_exp(_mm256_sub_ps(_mm256_set1_ps(u->max), max)));
-    sum = _mm256_setzero_ps();
-    store_scores(s, weight(s0, max, &sum), weight(s1, max, &sum),
-                 weight(s2, max, &sum), weight(s3, max, &sum));
-    u->sum = u->sum * u->shrink + sum8(sum);
+    p->shrink[r] = _mm256_cvtss_f32(
+        avx2_exp_weight(_mm256_sub_ps(_mm256_set1_ps(u->max), max)));
+    s0 = weight(s0, max, &sum);
+    s1 = weight(s1, max, &sum);
+    s2 = weight(s2, max, &sum);
+    s3 = weight(s3, max, &sum);
+    store_scores(s, s0, s1, s2, s3);
+    u->sum = u->sum * p->shrink[r] + sum8(sum);
     u->max = now;
 }
 
-#define VALUE_STEP(i)                                                          \
-    w = _mm256_broadcast_ss(s[i] + k);                                         \
-    a##i = _mm256_fmadd_ps(v0, w, a##i);                                       \
-    b##i = _mm256_fmadd_ps(v1, w, b##i);
-
 #define VALUE_LOAD(i)                                                          \
-    w = _mm256_set1_ps(u[i]->shrink);                                          \
-    a##i = _mm256_mul_ps(w, _mm256_loadu_ps(u[i]->out + at));                  \
-    b##i = _mm256_mul_ps(w, _mm256_loadu_ps(u[i]->out + at + 8));
+    if (n > (i)) {                                                             \
+        w = _mm256_broadcast_ss(p->shrink + r + (i));                          \
+        a##i = _mm256_mul_ps(w, _mm256_loadu_ps(out + (i)*p->v_pad));          \
+        b##i = _mm256_mul_ps(w, _mm256_loadu_ps(out + (i)*p->v_pad + 8));      \
+    }
+
+#define VALUE_STEP(i)                                                          \
+    if (n > (i)) {                                                             \
+        w = _mm256_broadcast_ss(s + (i)*KV_BLOCK);                             \
+        a##i = _mm256_fmadd_ps(v0, w, a##i);                                   \
+        b##i = _mm256_fmadd_ps(v1, w, b##i);                                   \
+    }
 
 #define VALUE_STORE(i)                                                         \
-    _mm256_storeu_ps(u[i]->out + at, a##i);                                    \
-    _mm256_storeu_ps(u[i]->out + at + 8, b##i);
+    if (n > (i)) {                                                             \
+        _mm256_storeu_ps(out + (i)*p->v_pad, a##i);                            \
+        _mm256_storeu_ps(out + (i)*p->v_pad + 8, b##i);                        \
+    }
 
-/* out = out * shrink + weights . values, 16 dimensions of six queries. */
-static void values6(const struct piece *p, struct query *const u[6],
-                    const float *const s[6], size_t at)
+/* out = out * shrink + weights . values: dimensions at ... at+15 of the n rows
+ * from r on, all of which see the same positions. */
+INLINE void add_to_rows(const struct piece *p, size_t r, int n, size_t at)
 {
-    __m256 a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, w;
-    const float *v = p->values + at;
+    const struct query *u = &p->rows[r];
+    const float *s = p->scores + r * KV_BLOCK + u->from;
+    const float *end = p->scores + r * KV_BLOCK + u->to;
+    const float *v = p->values + (size_t)u->from * p->v_pad + at;
+    float *out = p->outs + r * p->v_pad + at;
+    __m256 a0 = _mm256_setzero_ps(), a1 = a0, a2 = a0, a3 = a0, a4 = a0;
+    __m256 a5 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0, w;
 
     VALUE_LOAD(0)
     VALUE_LOAD(1) VALUE_LOAD(2) VALUE_LOAD(3) VALUE_LOAD(4)
-        VALUE_LOAD(5) for (int k = u[0]->from; k < u[0]->to; k++)
+        VALUE_LOAD(5) for (; s < end; s++, v += p->v_pad)
     {
-        __m256 v0 = _mm256_loadu_ps(v + (size_t)k * p->v_pad);
-        __m256 v1 = _mm256_loadu_ps(v + (size_t)k * p->v_pad + 8);
+        __m256 v0 = _mm256_loadu_ps(v), v1 = _mm256_loadu_ps(v + 8);
         VALUE_STEP(0)
         VALUE_STEP(1) VALUE_STEP(2) VALUE_STEP(3) VALUE_STEP(4) VALUE_STEP(5)
     }
@@ -423,19 +446,28 @@ static void values6(const struct piece *p, struct query *const u[6],
     VALUE_STORE(1) VALUE_STORE(2) VALUE_STORE(3) VALUE_STORE(4) VALUE_STORE(5)
 }
 
-static void values1(const struct piece *p, struct query *const u[1],
-                    const float *const s[1], size_t at)
+/* The number of rows is a constant in each, so that all stays in registers. */
+static void add_to_n_rows(const struct piece *p, size_t r, size_t n, size_t at)
 {
-    __m256 a0, b0, w;
-    const float *v = p->values + at;
-
-    VALUE_LOAD(0)
-    for (int k = u[0]->from; k < u[0]->to; k++) {
-        __m256 v0 = _mm256_loadu_ps(v + (size_t)k * p->v_pad);
-        __m256 v1 = _mm256_loadu_ps(v + (size_t)k * p->v_pad + 8);
-        VALUE_STEP(0)
+    switch (n) {
+    case 1:
+        add_to_rows(p, r, 1, at);
+        break;
+    case 2:
+        add_to_rows(p, r, 2, at);
+        break;
+    case 3:
+        add_to_rows(p, r, 3, at);
+        break;
+    case 4:
+        add_to_rows(p, r, 4, at);
+        break;
+    case 5:
+        add_to_rows(p, r, 5, at);
+        break;
+    default:
+        add_to_rows(p, r, 6, at);
     }
-    VALUE_STORE(0)
 }
 
 /* Up to six of the queries from r on that see the same positions. */
@@ -450,26 +482,13 @@ static size_t alike(const struct piece *p, size_t r)
     return n;
 }
 
-static void add_values(struct piece *p)
+static void add_values(const struct piece *p)
 {
     for (size_t r = 0, n; r < p->n_rows; r += n) {
-        struct query *u[6];
-        const float *s[6];
-
-        n = 1;
-        if (!p->rows[r].any)
-            continue;
-        n = alike(p, r);
-        for (size_t i = 0; i < 6; i++) {
-            size_t row = r + (i < n ? i : n - 1);
-            u[i] = &p->rows[row];
-            s[i] = p->scores + row * KV_BLOCK;
-        }
-        for (size_t at = 0; at < p->v_pad; at += 16)
-            if (n == 1)
-                values1(p, u, s, at);
-            else
-                values6(p, u, s, at);
+        n = p->rows[r].any ? alike(p, r) : 1;
+        if (p->rows[r].any)
+            for (size_t at = 0; at < p->v_pad; at += 16)
+                add_to_n_rows(p, r, n, at);
     }
 }
 
@@ -493,7 +512,7 @@ static void attend_block(struct piece *p, int32_t first)
             window > 0 ? clamp_pos((int64_t)u->pos + 1 - window - first) : 0;
         u->any = false;
         if (u->from < u->to)
-            soften(p, u, p->scores + r * KV_BLOCK, first);
+            soften(p, r, first);
     }
     add_values(p);
 }
@@ -511,13 +530,23 @@ static void begin(struct piece *p)
 
         p->rows[r] = (struct query){
             .q = a->q + at * k_dim,
-            .out = p->outs + r * p->v_pad,
             .pos = p->span->pos + (int32_t)token,
             .slope = a->slopes ? a->slopes[head] : 0,
             .max = -INFINITY,
         };
     }
     memset(p->outs, 0, p->n_rows * p->v_pad * sizeof *p->outs);
+}
+
+static void put_quotients(float *out, const float *x, float sum, size_t n)
+{
+    const __m256 all = _mm256_set1_ps(sum);
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_div_ps(_mm256_loadu_ps(x + i), all));
+    for (; i < n; i++)
+        out[i] = x[i] / sum;
 }
 
 static void finish(const struct piece *p)
@@ -529,10 +558,8 @@ static void finish(const struct piece *p)
         size_t token = p->first + r / p->group;
         size_t head = p->head * p->group + r % p->group;
         size_t at = (p->span->row + token) * (size_t)a->n_head + head;
-        float *out = a->out + at * v_dim;
-
-        for (size_t i = 0; i < v_dim; i++)
-            out[i] = p->rows[r].out[i] / p->rows[r].sum;
+        put_quotients(a->out + at * v_dim, p->outs + r * p->v_pad,
+                      p->rows[r].sum, v_dim);
     }
 }
 

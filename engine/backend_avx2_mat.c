@@ -298,20 +298,38 @@ static void lay_out_rows(struct call *c, unsigned char *scratch)
 
 /* --- pieces --------------------------------------------------------------- */
 
+/* out = acc + bias, PANEL rows of one token; whole vectors but at the end. */
+INLINE void put_panel(float *out, const float *acc, const float *bias, size_t n)
+{
+    __m256 v = _mm256_loadu_ps(acc);
+    float rest[PANEL] = { 0 };
+
+    if (n == PANEL) {
+        if (bias)
+            v = _mm256_add_ps(v, _mm256_loadu_ps(bias));
+        _mm256_storeu_ps(out, v);
+        return;
+    }
+    if (bias) {
+        memcpy(rest, bias, n * sizeof *rest);
+        v = _mm256_add_ps(v, _mm256_loadu_ps(rest));
+    }
+    _mm256_storeu_ps(rest, v);
+    memcpy(out, rest, n * sizeof *rest);
+}
+
+/* Rows of panel number `panel`; a token's are `width` apart in acc. */
 static void put_rows(const struct product *p, size_t first_token,
-                     size_t n_tokens, size_t row, size_t width,
+                     size_t n_tokens, size_t panel, size_t width,
                      const float *acc)
 {
     const struct be_linear *l = p->lin;
-    size_t n = min_size(width, p->mat->rows - row);
+    size_t row = panel * PANEL, n = min_size(PANEL, p->mat->rows - row);
+    const float *bias = l->bias ? l->bias + row : NULL;
+    float *out = l->out + first_token * l->out_stride + row;
 
-    for (size_t t = 0; t < n_tokens; t++) {
-        float *out = l->out + (first_token + t) * l->out_stride + row;
-
-        for (size_t r = 0; r < n; r++)
-            out[r] = l->bias ? acc[t * width + r] + l->bias[row + r]
-                             : acc[t * width + r];
-    }
+    for (size_t t = 0; t < n_tokens; t++)
+        put_panel(out + t * l->out_stride, acc + t * width, bias, n);
 }
 
 static void int_panel(const struct call *c, const struct product *p,
@@ -328,7 +346,7 @@ static void int_panel(const struct call *c, const struct product *p,
     x.n_tokens = n;
     memset(acc, 0, n * PANEL * sizeof *acc);
     p->mat->type->dot(p->mat->panels + panel * p->mat->panel_bytes, &x, acc);
-    put_rows(p, c->first + t, n, panel * PANEL, PANEL, acc);
+    put_rows(p, c->first + t, n, panel, PANEL, acc);
 }
 
 /* Two panels; the last one twice when they are odd. */
@@ -345,7 +363,9 @@ static void float_panels(const struct call *c, const struct product *p,
 
     memset(acc, 0, n * 2 * PANEL * sizeof *acc);
     avx2_float_panels(m->type, panels, &x, acc);
-    put_rows(p, c->first + t, n, panel * PANEL, 2 * PANEL, acc);
+    put_rows(p, c->first + t, n, panel, 2 * PANEL, acc);
+    if (next > panel)
+        put_rows(p, c->first + t, n, next, 2 * PANEL, acc + PANEL);
 }
 
 static void compute_piece(void *arg, size_t i, int thread)
