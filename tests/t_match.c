@@ -141,6 +141,70 @@ START_TEST(regex_reads_labelled_answers)
 }
 END_TEST
 
+/* The answer the authors of a benchmark published for an item, and ours. */
+struct tally {
+    size_t n, same, other, none;
+};
+
+static void ask_choice(const struct json *item, struct tally *t)
+{
+    static const struct match_choice choices[] = {
+        { { "A", 1 }, { "", 0 } },
+        { { "B", 1 }, { "", 0 } },
+        { { "C", 1 }, { "", 0 } },
+        { { "D", 1 }, { "", 0 } },
+    };
+    struct match_in in = {
+        .expected = json_get(item, "standard_answer"),
+        .choices = choices,
+        .n_choices = 4,
+        .response = str_of(json_string(json_get(item, "model_output"))),
+    };
+    const char *theirs =
+        json_string(json_at(json_get(item, "model_answer"), 0));
+    struct match_out out;
+    struct arena a;
+    struct err e;
+
+    arena_init(&a, 0);
+    t_ok(match_choice.run(&in, &a, &out, &e), &e);
+    t->n++;
+    if (out.verdict == VERDICT_UNPARSABLE)
+        t->none++;
+    else if (!strcmp(out.extracted, theirs))
+        t->same++;
+    else
+        t->other++;
+    arena_free(&a);
+}
+
+/* GPT-4 on history: the published rule takes the last letter A to D. */
+START_TEST(choice_agrees_with_published_answers)
+{
+    const char *path = t_shared("outputs/gaokao-bench/gpt-4-0314/gpt-4-0314_"
+                                "2010-2022_History_MCQs.json");
+    struct tally t = { .n = 0 };
+    const struct json *item;
+    struct json *j;
+    struct buf b;
+    struct err e;
+
+    if (!path)
+        return;
+    buf_init(&b, 1 << 24);
+    t_read(path, &b);
+    t_ok(json_parse(&j, buf_view(&b), &e), &e);
+    for (item = json_child(json_get(j, "example")); item;
+         item = json_next(item))
+        ask_choice(item, &t);
+    ck_assert_uint_eq(t.n, 287);
+    ck_assert_uint_eq(t.other, 0);
+    ck_assert_uint_le(t.none, 10); /* "A, B" and "no right answer" */
+    json_free(j);
+    buf_free(&b);
+}
+END_TEST
+
 START_TEST(table_is_sorted_and_documented)
 {
     const char *near = NULL;
@@ -460,6 +524,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, exact_reads_labelled_answers);
     tcase_add_test(tc, number_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
+    tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, table_is_sorted_and_documented);
     tcase_add_test(tc, check_says_what_is_wrong);
     tcase_add_test(tc, reasoning_is_no_part_of_the_answer);

@@ -45,7 +45,7 @@ static void to_hex(const unsigned char *sum, char hex[DIGEST_HEX])
 {
     static const char digits[] = "0123456789abcdef";
 
-    for (int i = 0; i < DIGEST_BYTES; i++) {
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
         hex[2 * i] = digits[sum[i] >> 4];
         hex[2 * i + 1] = digits[sum[i] & 15];
     }

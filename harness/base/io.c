@@ -191,8 +191,7 @@ static int exchange(const char *a, const char *b)
 /* Without an exchange there is a moment in which path is absent; the old folder
  * then stands under the other name and is put back when the new one cannot
  * come. */
-static int replace_in_steps(const char *from, const char *path,
-                            const char *old)
+static int replace_in_steps(const char *from, const char *path, const char *old)
 {
     int errnum;
 
@@ -222,8 +221,7 @@ static int swap_dirs(const char *from, const char *path)
     return rc;
 }
 
-enum err_code io_replace_dir(const char *from, const char *path,
-                             struct err *e)
+enum err_code io_replace_dir(const char *from, const char *path, struct err *e)
 {
     bool there = io_exists(path);
 
@@ -262,10 +260,17 @@ enum err_code io_map(struct io_map *m, const char *path, struct err *e)
 void io_unmap(struct io_map *m)
 {
     /* munmap() takes a plain pointer, the map is read-only for all others. */
-    if (m && m->p)
-        (void)munmap((void *)(uintptr_t)m->p, m->n);
-    if (m)
-        *m = (struct io_map){ 0 };
+    union {
+        const unsigned char *p;
+        void *plain;
+    } u;
+
+    if (!m)
+        return;
+    u.p = m->p;
+    if (u.p)
+        (void)munmap(u.plain, m->n);
+    *m = (struct io_map){ 0 };
 }
 
 bool io_next_line(struct io_lines *l)

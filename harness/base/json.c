@@ -348,12 +348,12 @@ static const cJSON **sorted_members(const cJSON *c, size_t *n)
     size_t i = 0;
 
     *n = json_len(ours(c));
-    list = mem_array(*n, sizeof(*list));
+    list = mem_array(*n, sizeof(const cJSON *));
     if (!list)
         return NULL;
     for (m = c->child; m; m = m->next)
         list[i++] = m;
-    qsort(list, *n, sizeof(*list), by_key);
+    qsort(list, *n, sizeof(const cJSON *), by_key);
     return list;
 }
 

@@ -79,17 +79,18 @@ enum err_code pattern_open(struct pattern **out, struct str source,
                            unsigned flags, struct err *e)
 {
     struct pattern *p = mem_zalloc(sizeof(*p));
-    enum err_code rc = ERR_OK;
+    enum err_code rc;
 
     *out = NULL;
     if (p)
         p->general = pcre2_general_context_create(take, give, NULL);
     if (p && p->general)
         p->limits = pcre2_match_context_create(p->general);
-    if (!p || !p->limits)
-        rc = err_set(e, ERR_NOMEM, "pattern: out of memory");
-    else
-        rc = compile(p, source, flags, e);
+    if (!p || !p->limits) {
+        pattern_close(p);
+        return err_set(e, ERR_NOMEM, "pattern: out of memory");
+    }
+    rc = compile(p, source, flags, e);
     if (rc) {
         pattern_close(p);
         return rc;

@@ -9,7 +9,9 @@
 
 struct str str_of(const char *s)
 {
-    return (struct str){ s ? s : "", s ? strlen(s) : 0 };
+    if (!s)
+        s = "";
+    return (struct str){ s, strlen(s) };
 }
 
 bool str_eq(struct str a, struct str b)

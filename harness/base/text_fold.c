@@ -61,10 +61,11 @@ static void open_t2s(void)
     char *simple;
 
     cc.t2s = opencc_open("t2s.json");
+    /* OpenCC's way to say that it failed.  NOLINTNEXTLINE */
     if (cc.t2s == (opencc_t)-1)
         return;
     cc.fine = true;
-    buf_init(&all, 4 * (HAN_END - HAN_FIRST));
+    buf_init(&all, (size_t)4 * (HAN_END - HAN_FIRST));
     for (int32_t r = HAN_FIRST; r < HAN_END; r++) {
         buf_rune(&all, r);
         buf_char(&all, '\n');

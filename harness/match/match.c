@@ -221,6 +221,21 @@ enum err_code match_rules_any(struct match_rules *r, struct str s, bool *found,
     return rc;
 }
 
+bool match_is_latin(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool match_is_digit(struct str s, size_t i)
+{
+    return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
+}
+
+bool match_starts_at(struct str s, size_t i, const char *what)
+{
+    return i <= s.n && str_starts(str_sub(s, i, s.n), str_of(what));
+}
+
 struct str match_group(struct str s, const struct pattern_hit *hit, size_t i)
 {
     if (i >= hit->n || hit->g[i].at == (size_t)-1)

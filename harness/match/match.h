@@ -20,7 +20,7 @@ enum verdict {
     VERDICT_UNPARSABLE, /* no answer could be read, or it is ambiguous */
     VERDICT_REFUSED     /* the model declined */
 };
-const char *verdict_name(enum verdict v); /* "correct" ... */
+const char *verdict_name(enum verdict v);         /* "correct" ... */
 enum verdict verdict_from_name(const char *name); /* unknown: -1 */
 
 struct match_choice {
@@ -32,15 +32,15 @@ struct match_in {
                                     matcher's own object */
     const struct match_choice *choices;
     size_t n_choices;
-    const struct json *options;  /* the matcher's settings, NULL: none */
-    struct str response;         /* checked UTF-8 */
+    const struct json *options; /* the matcher's settings, NULL: none */
+    struct str response;        /* checked UTF-8 */
 };
 
 struct match_out {
     enum verdict verdict;
-    double score;           /* 0 ... 1 */
-    const char *extracted;  /* what was read as the answer, "" if nothing */
-    const char *rule;       /* name of the rule that found it, "" if none */
+    double score;             /* 0 ... 1 */
+    const char *extracted;    /* what was read as the answer, "" if nothing */
+    const char *rule;         /* name of the rule that found it, "" if none */
     size_t span_at, span_len; /* in the raw response, bytes */
 };
 
@@ -56,7 +56,12 @@ struct match_kind {
                          struct match_out *out, struct err *e);
 };
 
-#define MATCH_KINDS(X) X(choice) X(contains) X(exact) X(number) X(regex)
+#define MATCH_KINDS(X)                                                         \
+    X(choice)                                                                  \
+    X(contains)                                                                \
+    X(exact)                                                                   \
+    X(number)                                                                  \
+    X(regex)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
 MATCH_KINDS(MATCH_DECL)
 #undef MATCH_DECL

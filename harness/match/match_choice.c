@@ -251,20 +251,16 @@ static size_t count_bits(uint32_t set)
     return (size_t)__builtin_popcount(set);
 }
 
-static bool is_latin(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* The letters of a list, without the words between them (and, or). */
 static uint32_t letters_of(struct str s)
 {
     uint32_t set = 0;
 
     for (size_t i = 0; i < s.n; i++) {
-        bool word = is_latin(s.p[i]) &&
-                    ((i && s.p[i - 1] >= 'a' && s.p[i - 1] <= 'z') ||
-                     (s.p[i] >= 'a' && i + 1 < s.n && is_latin(s.p[i + 1])));
+        bool word =
+            match_is_latin(s.p[i]) &&
+            ((i && s.p[i - 1] >= 'a' && s.p[i - 1] <= 'z') ||
+             (s.p[i] >= 'a' && i + 1 < s.n && match_is_latin(s.p[i + 1])));
 
         if (!word)
             set |= bit_of(s.p[i]);
@@ -727,7 +723,8 @@ static bool fine_beside(struct str s, size_t at, const char *const *words)
         return true;
     rune = text_rune(s, at, &len);
     if (rune < 0x80)
-        return !is_latin((char)rune) && !strchr("0123456789_'\\+-=^", rune);
+        return !match_is_latin((char)rune) &&
+               !strchr("0123456789_'\\+-=^", rune);
     if (!text_is_letter(rune))
         return true;
     for (; *words; words++)

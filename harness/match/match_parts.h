@@ -65,6 +65,11 @@ enum err_code match_rules_find(const struct match_rules *r, size_t i,
 enum err_code match_rules_any(struct match_rules *r, struct str s, bool *found,
                               struct err *e) MUST_CHECK;
 
+/* An ASCII letter; an ASCII digit at i; `what` at i.  False beyond the end. */
+bool match_is_latin(char c);
+bool match_is_digit(struct str s, size_t i);
+bool match_starts_at(struct str s, size_t i, const char *what);
+
 /* The text of a hit's group. */
 struct str match_group(struct str s, const struct pattern_hit *hit, size_t i);
 

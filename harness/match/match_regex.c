@@ -99,7 +99,7 @@ static enum err_code find(const struct look *l, const char *source, bool last,
 static enum err_code same(const struct look *l, struct str got,
                           const char *want, bool *yes, struct err *e)
 {
-    struct str x, y;
+    struct str x = STR(""), y = STR("");
     enum err_code rc = match_fold(got, FORM, l->a, &x, e);
 
     *yes = false;
