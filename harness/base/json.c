@@ -8,17 +8,15 @@
  * That limit also bounds cJSON's own recursion when it parses and frees. */
 #include "harness/base/json.h"
 
-#include <assert.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/mem.h"
 
-enum { DEPTH_MOST = 64, TEXT_MOST = 256 << 20 };
+enum { DEPTH_MOST = JSON_DEPTH, TEXT_MOST = 256 << 20 };
 static const double SAFE_INT = 9007199254740992.0; /* 2^53 */
 
 /* struct json is never defined: a pointer to it is a cJSON node. */
@@ -645,172 +643,6 @@ enum err_code json_only(const struct json *j, const char *const *known,
                            key, known[0] ? nearest(key, known) : "");
     }
     return ERR_OK;
-}
-
-/* ---- the writer ---- */
-
-void jw_init(struct jw *w, struct buf *out, bool pretty)
-{
-    *w = (struct jw){ .out = out, .pretty = pretty };
-}
-
-static void newline(struct jw *w)
-{
-    if (!w->pretty)
-        return;
-    buf_char(w->out, '\n');
-    buf_fill(w->out, ' ', 2 * (size_t)w->depth);
-}
-
-static void escape(struct buf *out, unsigned char c)
-{
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    const char *hit = c ? strchr(from, c) : NULL;
-
-    if (hit) {
-        buf_char(out, '\\');
-        buf_char(out, to[hit - from]);
-    } else {
-        buf_printf(out, "\\u%04x", c);
-    }
-}
-
-/* Ill-formed bytes must not get into a file that is UTF-8. */
-static void quote(struct buf *out, struct str s)
-{
-    size_t from = 0, at = 0, len;
-
-    buf_char(out, '"');
-    while (at < s.n) {
-        unsigned char c = (unsigned char)s.p[at];
-        int32_t rune = text_rune(s, at, &len);
-
-        if (rune >= 0 && c >= ' ' && c != '"' && c != '\\') {
-            at += len;
-            continue;
-        }
-        buf_add(out, s.p + from, at - from);
-        if (rune < 0)
-            buf_rune(out, 0xFFFD);
-        else
-            escape(out, c);
-        at += len;
-        from = at;
-    }
-    buf_add(out, s.p + from, at - from);
-    buf_char(out, '"');
-}
-
-/* Comma, line and key before a value. */
-static void lead(struct jw *w, const char *key)
-{
-    if (w->depth && w->depth <= DEPTH_MOST) {
-        bool *first = &w->first[w->depth - 1];
-
-        assert(w->array[w->depth - 1] == !key);
-        if (!*first)
-            buf_char(w->out, ',');
-        *first = false;
-        newline(w);
-    }
-    if (!key)
-        return;
-    quote(w->out, str_of(key));
-    buf_str(w->out, w->pretty ? ": " : ":");
-}
-
-/* Deeper than json_parse() reads is a failure of the output, not a crash. */
-static void open_level(struct jw *w, const char *key, bool array)
-{
-    lead(w, key);
-    buf_char(w->out, array ? '[' : '{');
-    if (w->depth < DEPTH_MOST) {
-        w->first[w->depth] = true;
-        w->array[w->depth] = array;
-    } else {
-        w->out->failed = w->out->full = true;
-    }
-    w->depth++;
-}
-
-void jw_object(struct jw *w, const char *key)
-{
-    open_level(w, key, false);
-}
-
-void jw_array(struct jw *w, const char *key)
-{
-    open_level(w, key, true);
-}
-
-void jw_end(struct jw *w)
-{
-    assert(w->depth);
-    w->depth--;
-    if (w->depth >= DEPTH_MOST)
-        return;
-    if (!w->first[w->depth])
-        newline(w);
-    buf_char(w->out, w->array[w->depth] ? ']' : '}');
-}
-
-void jw_str(struct jw *w, const char *key, const char *s)
-{
-    if (s)
-        jw_text(w, key, str_of(s));
-    else
-        jw_null(w, key);
-}
-
-void jw_text(struct jw *w, const char *key, struct str s)
-{
-    lead(w, key);
-    quote(w->out, s);
-}
-
-void jw_int(struct jw *w, const char *key, int64_t v)
-{
-    lead(w, key);
-    buf_printf(w->out, "%lld", (long long)v);
-}
-
-static bool same(double a, double b)
-{
-    return !(a < b) && !(a > b);
-}
-
-void jw_num(struct jw *w, const char *key, double v)
-{
-    char text[32];
-    int digits = 15;
-
-    if (!isfinite(v)) {
-        jw_null(w, key);
-        return;
-    }
-    lead(w, key);
-    do {
-        (void)snprintf(text, sizeof(text), "%.*g", digits, v);
-    } while (!same(strtod(text, NULL), v) && ++digits <= 17);
-    buf_str(w->out, text);
-}
-
-void jw_bool(struct jw *w, const char *key, bool v)
-{
-    lead(w, key);
-    buf_str(w->out, v ? "true" : "false");
-}
-
-void jw_null(struct jw *w, const char *key)
-{
-    lead(w, key);
-    buf_str(w->out, "null");
-}
-
-void jw_raw(struct jw *w, const char *key, struct str json)
-{
-    lead(w, key);
-    buf_text(w->out, json);
 }
 
 /* ---- writing a node ---- */

@@ -14,6 +14,8 @@
 #include "harness/base/err.h"
 #include "harness/base/text.h"
 
+enum { JSON_DEPTH = 64 }; /* levels that are read and written */
+
 struct json; /* a cJSON node under our own name */
 
 /* Parses one value.  *out is the caller's, freed by json_free().  The message
@@ -72,8 +74,8 @@ enum err_code json_write_canonical(const struct json *j, struct buf *out,
 struct jw {
     struct buf *out;
     unsigned depth;
-    bool first[64];
-    bool array[64];
+    bool first[JSON_DEPTH];
+    bool array[JSON_DEPTH];
     bool pretty; /* two spaces a level */
 };
 void jw_init(struct jw *w, struct buf *out, bool pretty);

@@ -51,7 +51,8 @@ struct match_kind {
     const char *help; /* the options and the expected form */
     /* Checks expected and options when a suite is loaded. */
     enum err_code (*check)(const struct match_in *in, struct err *e);
-    /* Strings in *out live in the arena.  Fails with NOMEM or LIMIT only. */
+    /* Strings in *out live in the arena.  Fails with NOMEM and LIMIT, and
+       with NOENV when text_fold() does. */
     enum err_code (*run)(const struct match_in *in, struct arena *a,
                          struct match_out *out, struct err *e);
 };
