@@ -95,7 +95,7 @@ static int32_t slot_id(uint64_t slot)
  * The upper half of the mixed hash says where to look, the lower is kept. */
 static uint64_t *slot_of(const struct vocab *v, uint64_t h, struct str s)
 {
-    uint64_t mixed = h * 0x9e3779b97f4a7c15u;
+    uint64_t mixed = h * VOCAB_MIX;
 
     for (uint64_t i = mixed >> 32;; i++) {
         uint64_t *slot = &v->slot[i & v->mask];
@@ -116,7 +116,7 @@ static void insert(struct vocab *v, int32_t id)
     struct str s = vocab_text(v, id);
     uint64_t h = vocab_hash(VOCAB_HASH, s);
 
-    *slot_of(v, h, s) = h * 0x9e3779b97f4a7c15u << 32 | (uint32_t)(id + 1);
+    *slot_of(v, h, s) = h * VOCAB_MIX << 32 | (uint32_t)(id + 1);
 }
 
 static enum err_code index_texts(struct vocab *v, struct err *e)
@@ -129,8 +129,12 @@ static enum err_code index_texts(struct vocab *v, struct err *e)
     if (!v->slot)
         return no_memory(e);
     v->mask = size - 1;
-    for (int32_t id = 0; id < v->info.n_tokens; id++)
+    for (int32_t id = 0, n = v->info.n_tokens; id < n; id++) {
+        if (id + VOCAB_AHEAD < n)
+            vocab_prefetch(
+                v, vocab_hash(VOCAB_HASH, vocab_text(v, id + VOCAB_AHEAD)));
         insert(v, id);
+    }
     return ERR_OK;
 }
 

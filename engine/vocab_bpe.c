@@ -23,6 +23,7 @@ struct bpe {
     bool ignore_merges;
     struct merge *merge;
     uint64_t mask;
+    int32_t last; /* result of the merge read last */
     int32_t byte_id[256];
     char byte_text[256][2]; /* spelling of a byte, UTF-8 */
     unsigned char byte_len[256];
@@ -80,20 +81,51 @@ static struct merge *merge_slot(const struct bpe *b, uint64_t key)
     }
 }
 
-/* "left right": the space is the first one after byte 0. */
+/* The two parts of "left right": the space is the first one after byte 0.  Both
+ * are empty when there is none. */
+static void parts_of(struct str s, struct str *l, struct str *r)
+{
+    const char *space = s.n > 1 ? memchr(s.p + 1, ' ', s.n - 1) : NULL;
+
+    *l = (struct str){ s.p, space ? (size_t)(space - s.p) : 0 };
+    *r = space ? str_sub(s, l->n + 1, s.n) : *l;
+}
+
+static void prefetch_merge(const struct vocab *v, struct str s)
+{
+    struct str l, r;
+
+    parts_of(s, &l, &r);
+    vocab_prefetch(v, vocab_hash(VOCAB_HASH, l));
+    vocab_prefetch(v, vocab_hash(VOCAB_HASH, r));
+}
+
+/* The id of a merge's result.  Nearly always results are numbered in the order
+ * of the merges: then the id after the last one is it, and what is compared lies
+ * next to what was compared before. */
+static int32_t result_id(struct vocab *v, uint64_t h, struct str s)
+{
+    struct bpe *b = v->model;
+    int32_t id = b->last + 1;
+
+    if (id >= v->info.n_tokens || !str_eq(vocab_text(v, id), s))
+        id = vocab_lookup(v, h, s);
+    b->last = id;
+    return id;
+}
+
 static enum err_code read_merge(struct vocab *v, struct str s, uint32_t rank,
                                 struct err *e)
 {
     struct bpe *b = v->model;
-    const char *space = s.n > 1 ? memchr(s.p + 1, ' ', s.n - 1) : NULL;
-    struct str l = { s.p, space ? (size_t)(space - s.p) : 0 };
-    struct str r = str_sub(s, l.n + 1, s.n);
-    uint64_t hl = vocab_hash(VOCAB_HASH, l);
-    char both[256];
+    struct str l, r;
+    uint64_t hl;
+    char both[1024];
     struct merge *m;
     int32_t left, right, id;
 
-    if (!space || r.n == 0)
+    parts_of(s, &l, &r);
+    if (r.n == 0)
         return err_set(e, ERR_FORMAT,
                        "tokenizer.ggml.merges[%u]: expected \"left right\", "
                        "got \"%.*s\"",
@@ -103,11 +135,12 @@ static enum err_code read_merge(struct vocab *v, struct str s, uint32_t rank,
                        "tokenizer.ggml.merges[%u]: %zu bytes together, longer "
                        "than any token",
                        rank, l.n + r.n);
+    hl = vocab_hash(VOCAB_HASH, l);
     memcpy(both, l.p, l.n);
     memcpy(both + l.n, r.p, r.n);
     left = vocab_lookup(v, hl, l);
     right = vocab_find(v, r);
-    id = vocab_lookup(v, vocab_hash(hl, r), (struct str){ both, l.n + r.n });
+    id = result_id(v, vocab_hash(hl, r), (struct str){ both, l.n + r.n });
     if (left < 0 || right < 0 || id < 0)
         return err_set(e, ERR_FORMAT,
                        "tokenizer.ggml.merges[%u]: \"%.*s\" is no token", rank,
@@ -127,7 +160,7 @@ static enum err_code read_merges(struct vocab *v, const struct gguf *g,
     struct bpe *b = v->model;
     const struct gguf_meta *m;
     uint64_t size = 16;
-    size_t at = 0;
+    size_t at = 0, ahead = 0;
     enum err_code rc = gguf_array(g, "tokenizer.ggml.merges", GGUF_STR, &m, e);
 
     if (!rc && (!m || m->count > UINT32_MAX / 4))
@@ -144,8 +177,13 @@ static enum err_code read_merges(struct vocab *v, const struct gguf *g,
         return err_set(e, ERR_NOMEM, "tokenizer: out of memory");
     b->mask = size - 1;
     memset(b->merge, -1, size * sizeof *b->merge);
-    for (uint32_t i = 0; i < m->count && !rc; i++)
+    for (uint32_t i = 0; i < m->count && i < VOCAB_AHEAD; i++)
+        gguf_next_str(m, &ahead);
+    for (uint32_t i = 0; i < m->count && !rc; i++) {
+        if (i + VOCAB_AHEAD < m->count)
+            prefetch_merge(v, gguf_next_str(m, &ahead));
         rc = read_merge(v, gguf_next_str(m, &at), i, e);
+    }
     return rc;
 }
 
