@@ -105,6 +105,7 @@ struct load {
     size_t n_first;
     double *sum;               /* [n_models][n_entries] of the scores */
     uint32_t *scored, *trials; /* the same shape */
+    int64_t no_params;         /* key of the empty parameter set, or -1 */
 };
 
 static enum err_code no_memory(struct err *e)
@@ -234,14 +235,24 @@ static enum err_code add_entry(void *user, const struct store_row *r,
     return ERR_OK;
 }
 
-/* One counted sample: its model, item, turn, and score if it has one. */
+/* Generated answers with several parameter sets; log-likelihoods have none. */
+static void note_params(const struct load *l, struct board_model *m,
+                        int64_t params)
+{
+    if (params == l->no_params)
+        return;
+    m->mixed |= m->params && m->params != params;
+    m->params = params;
+}
+
+/* One counted sample: model, item, turn, parameters, score if it has one. */
 static enum err_code add_sample(void *user, const struct store_row *r,
                                 struct err *e)
 {
     struct load *l = user;
     size_t m = find_model(l->b, row_int(r, 0));
     int64_t item = row_int(r, 1);
-    bool first_turn = row_int(r, 2) == 0, scored = !row_null(r, 3);
+    bool first_turn = row_int(r, 2) == 0, scored = !row_null(r, 4);
     uint32_t at;
 
     (void)e;
@@ -251,8 +262,10 @@ static enum err_code add_sample(void *user, const struct store_row *r,
         size_t k = m * l->n_entries + at - 1;
         l->trials[k] += first_turn;
         l->scored[k] += scored;
-        l->sum[k] += scored ? row_num(r, 3) : 0;
+        l->sum[k] += scored ? row_num(r, 4) : 0;
     }
+    if (l->first[item])
+        note_params(l, &l->b->models[m], row_int(r, 3));
     return ERR_OK;
 }
 
@@ -280,7 +293,16 @@ static enum err_code add_counts(void *user, const struct store_row *r,
     m->output_tokens = row_int(r, 12);
     m->latency_ns = row_int(r, 13);
     m->timed = row_int(r, 14);
-    m->mixed = row_int(r, 15) != 0;
+    return ERR_OK;
+}
+
+static enum err_code add_no_params(void *user, const struct store_row *r,
+                                   struct err *e)
+{
+    struct load *l = user;
+
+    (void)e;
+    l->no_params = row_int(r, 0);
     return ERR_OK;
 }
 
@@ -335,6 +357,7 @@ static enum err_code load_entries(struct load *l, struct err *e)
 static enum err_code load_samples(struct load *l, struct err *e)
 {
     size_t n;
+    enum err_code rc;
 
     if (__builtin_mul_overflow(l->b->n_models, l->n_entries, &n))
         return err_set(e, ERR_LIMIT, "too many models and items");
@@ -343,11 +366,16 @@ static enum err_code load_samples(struct load *l, struct err *e)
     l->trials = mem_array(n, sizeof *l->trials);
     if (!l->sum || !l->scored || !l->trials)
         return no_memory(e);
-    return store_query(l->p->store,
-                       "SELECT s.model, s.item, s.turn, c.score FROM sample AS "
-                       "s LEFT JOIN score AS c ON c.sample = s.pk "
-                       "WHERE s.current",
-                       add_sample, l, e, "");
+    rc = store_query(l->p->store, "SELECT pk FROM params WHERE json = '{}'",
+                     add_no_params, l, e, "");
+    if (rc)
+        return rc;
+    return store_query(
+        l->p->store,
+        "SELECT s.model, s.item, s.turn, s.params, c.score FROM sample AS "
+        "s LEFT JOIN score AS c ON c.sample = s.pk "
+        "WHERE s.current",
+        add_sample, l, e, "");
 }
 
 static enum err_code load_counts(struct load *l, struct err *e)
@@ -357,8 +385,8 @@ static enum err_code load_counts(struct load *l, struct err *e)
         "SELECT t.model_pk, sum(asked), sum(answered), sum(failed), "
         "sum(unscored), sum(correct), sum(wrong), sum(unparsable), "
         "sum(refused), sum(cut_off), sum(near_ties), sum(prompt_tokens), "
-        "sum(output_tokens), sum(latency_ns), sum(timed), "
-        "min(params_low) <> max(params_high) FROM subset_scores AS t "
+        "sum(output_tokens), sum(latency_ns), sum(timed) "
+        "FROM subset_scores AS t "
         "JOIN suite AS su ON su.pk = t.suite_pk WHERE " CHOSEN_SUITE(
             "t.subset") " GROUP BY t.model_pk",
         add_counts, l->b, e, "ns", l->suites);
@@ -513,7 +541,7 @@ static enum err_code load_board(struct load *l, struct err *e)
 enum err_code board_load(struct board *b, const struct report_params *p,
                          const char *by, struct err *e)
 {
-    struct load l = { .b = b, .p = p, .by = find_by(by) };
+    struct load l = { .b = b, .p = p, .by = find_by(by), .no_params = -1 };
     enum err_code rc = report_check_models(p, e);
 
     *b = (struct board){ .arena = p->arena };
@@ -528,35 +556,4 @@ enum err_code board_load(struct board *b, const struct report_params *p,
     mem_free(l.first);
     mem_free(l.entries);
     return rc;
-}
-
-/* --- choosing models ------------------------------------------------------ */
-
-static enum err_code add_found(void *user, const struct store_row *r,
-                               struct err *e)
-{
-    bool *found = user;
-
-    (void)r;
-    (void)e;
-    *found = true;
-    return ERR_OK;
-}
-
-enum err_code report_check_models(const struct report_params *p, struct err *e)
-{
-    for (size_t i = 0; i < p->n_models; i++) {
-        bool found = false;
-        enum err_code rc = store_query(
-            p->store, "SELECT 1 FROM model WHERE id = ?1 OR name = ?1",
-            add_found, &found, e, "s", p->models[i]);
-        if (rc)
-            return rc;
-        if (!found)
-            return err_set(e, ERR_FORMAT,
-                           "no model \"%s\" in the database: mokao report "
-                           "rank names those there are",
-                           p->models[i]);
-    }
-    return ERR_OK;
 }

@@ -24,33 +24,34 @@ struct board_model {
     int64_t correct, wrong, unparsable, refused, cut_off, near_ties;
     int64_t prompt_tokens, output_tokens; /* sums */
     int64_t latency_ns, timed;            /* sum, and of how many */
-    bool mixed;                           /* several parameter sets */
+    bool mixed;                           /* generated with several params */
+    int64_t params;                       /* the last of them, a key */
 };
 struct board_suite {
     int64_t pk;
     const char *id, *version, *digest, *ability;
-    size_t items;                         /* asked of any model */
+    size_t items; /* asked of any model */
 };
 struct board_item {
-    int64_t suite;                        /* pk */
+    int64_t suite; /* pk */
     size_t group;
 };
 struct board_group {
-    const char *key, *title;              /* whole path; its last part */
-    size_t order;                         /* in which they are shown */
-    size_t was;                           /* its number while loading */
+    const char *key, *title; /* whole path; its last part */
+    size_t order;            /* in which they are shown */
+    size_t was;              /* its number while loading */
     size_t items;
 };
 struct board {
     struct board_model *models;
     struct board_suite *suites;
-    struct board_item *items;             /* asked of any model */
-    struct board_group *groups;           /* sorted by order, key */
+    struct board_item *items;   /* asked of any model */
+    struct board_group *groups; /* sorted by order, key */
     size_t n_models, n_suites, n_items, n_groups;
     /* [n_models][n_items]: failed turns as wrong, as right; NaN: not asked */
     double *low, *high;
-    bool *common;                         /* [n_items]: asked of every model */
-    size_t n_common;                      /* items asked of all */
+    bool *common;    /* [n_items]: asked of every model */
+    size_t n_common; /* items asked of all */
     struct arena *arena;
 };
 
@@ -74,8 +75,8 @@ struct board_score {
 struct board_score board_group_score(const struct board *b, size_t model,
                                      size_t group, bool common, double alpha);
 /* The total over groups the model has items of. */
-struct board_score board_total(const struct board *b, size_t model,
-                               bool common, double alpha);
+struct board_score board_total(const struct board *b, size_t model, bool common,
+                               double alpha);
 /* Rank ranges on the common items (none: on each pair's), weighted as totals
  * are.  out[n_models]. */
 enum err_code board_ranks(const struct board *b, double alpha,
@@ -85,10 +86,6 @@ enum err_code board_ranks(const struct board *b, double alpha,
  * digest, models with fingerprint, matchers, mokao's version. */
 enum err_code board_notes(const struct board *b, const struct report_params *p,
                           struct table *t, struct err *e) MUST_CHECK;
-
-/* Fails when a chosen model is not in the database. */
-enum err_code report_check_models(const struct report_params *p,
-                                  struct err *e) MUST_CHECK;
 
 /* Conditions of a query over model m and suite su: whether they are among the
  * models and suites chosen (?1, ?2 bound as JSON lists or NULL). */

@@ -39,8 +39,10 @@ static void note_warnings(const struct board *b, const struct report_params *p,
     for (size_t m = 0; m < b->n_models; m++) {
         const struct board_model *x = &b->models[m];
         if (x->mixed)
-            REPORT_NOTE(p, t, "%s: 样本用了不止一组生成参数",
-                        "%s: samples of several parameter sets", x->id);
+            REPORT_NOTE(
+                p, t, "%s: 生成的回答用了不止一组参数",
+                "%s: answers were generated with several parameter sets",
+                x->id);
         if (x->unscored)
             REPORT_NOTE(p, t, "%s: %lld 个回答尚未判分 (mokao score)",
                         "%s: %lld answers have no verdict yet: mokao score",

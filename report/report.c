@@ -144,6 +144,37 @@ const char *report_json_list(struct arena *a, const char *const *v, size_t n)
     return list;
 }
 
+/* --- choosing models ------------------------------------------------------ */
+
+static enum err_code add_found(void *user, const struct store_row *r,
+                               struct err *e)
+{
+    bool *found = user;
+
+    (void)r;
+    (void)e;
+    *found = true;
+    return ERR_OK;
+}
+
+enum err_code report_check_models(const struct report_params *p, struct err *e)
+{
+    for (size_t i = 0; i < p->n_models; i++) {
+        bool found = false;
+        enum err_code rc = store_query(
+            p->store, "SELECT 1 FROM model WHERE id = ?1 OR name = ?1",
+            add_found, &found, e, "s", p->models[i]);
+        if (rc)
+            return rc;
+        if (!found)
+            return err_set(e, ERR_FORMAT,
+                           "no model \"%s\" in the database: mokao report "
+                           "rank names those there are",
+                           p->models[i]);
+    }
+    return ERR_OK;
+}
+
 /* --- printing ------------------------------------------------------------- */
 
 bool column_shown(const struct column *c, bool machine)

@@ -19,8 +19,8 @@ struct cell {
     const char *text;
     int64_t i;
     double num;
-    int digits;      /* of CELL_NUM, when printed for people */
-    bool best;       /* the best of its column: marked */
+    int digits; /* of CELL_NUM, when printed for people */
+    bool best;  /* the best of its column: marked */
 };
 /* People read "61.3 [55.1, 67.2]", programs want three numbers: a column may be
  * for one of them only.  Machine formats: csv, json. */
@@ -59,18 +59,18 @@ enum err_code table_check(const struct table *t, struct err *e) MUST_CHECK;
 
 struct report_params {
     struct store *store;
-    const char *const *models;  /* ids or names, NULL: all */
+    const char *const *models; /* ids or names, NULL: all */
     size_t n_models;
-    const char *const *suites;  /* ids, globs */
+    const char *const *suites; /* ids, globs */
     size_t n_suites;
-    const char *const *args;    /* the kind's own: item ids of audit ... */
+    const char *const *args; /* the kind's own: item ids of audit ... */
     size_t n_args;
-    const char *by;             /* columns of matrix; NULL: "ability" */
-    const char *verdict;        /* audit: only samples of this outcome */
-    double alpha;               /* 0.05 */
-    const char *plot;           /* file to write, .svg or .png; NULL: none */
-    const char *keep;           /* folder for the plot's script and data */
-    bool english;               /* headings; default Chinese */
+    const char *by;      /* columns of matrix; NULL: "ability" */
+    const char *verdict; /* audit: only samples of this outcome */
+    double alpha;        /* 0.05 */
+    const char *plot;    /* file to write, .svg or .png; NULL: none */
+    const char *keep;    /* folder for the plot's script and data */
+    bool english;        /* headings; default Chinese */
     struct arena *arena;
 };
 
@@ -93,6 +93,10 @@ const struct column *report_columns(const struct report_params *p,
  * a query.  In the arena. */
 const char *report_json_list(struct arena *a, const char *const *v, size_t n);
 
+/* Fails when a chosen model is not in the database. */
+enum err_code report_check_models(const struct report_params *p,
+                                  struct err *e) MUST_CHECK;
+
 struct report_kind {
     const char *name, *doc;
     enum err_code (*make)(const struct report_params *p, struct table **tables,
@@ -100,7 +104,10 @@ struct report_kind {
     /* Draws p->plot; NULL: this kind has no plot. */
     enum err_code (*plot)(const struct report_params *p, struct err *e);
 };
-#define REPORT_KINDS(X) X(audit) X(matrix) X(rank)
+#define REPORT_KINDS(X)                                                        \
+    X(audit)                                                                   \
+    X(matrix)                                                                  \
+    X(rank)
 #define REPORT_DECL(name) extern const struct report_kind report_##name;
 REPORT_KINDS(REPORT_DECL)
 #undef REPORT_DECL
@@ -118,7 +125,12 @@ struct report_format {
     void (*print)(const struct table *tables, size_t n,
                   const struct report_style *style, struct buf *out);
 };
-#define REPORT_FORMATS(X) X(csv) X(html) X(json) X(md) X(table)
+#define REPORT_FORMATS(X)                                                      \
+    X(csv)                                                                     \
+    X(html)                                                                    \
+    X(json)                                                                    \
+    X(md)                                                                      \
+    X(table)
 #define FORMAT_DECL(name) extern const struct report_format format_##name;
 REPORT_FORMATS(FORMAT_DECL)
 #undef FORMAT_DECL
