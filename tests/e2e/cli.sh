@@ -44,6 +44,13 @@ for verb in $(echo "$verbs" | grep -vx help); do
     ok "$verb has options" test -s "$TMP/help"
 done
 
+# --- help is golden: GOLDEN=write rewrites it
+for verb in $verbs; do
+    "$MOKAO" "$verb" --help >"$TMP/help"
+    [ "${GOLDEN:-}" = write ] && cp "$TMP/help" "tests/golden/help/$verb.txt"
+    ok "$verb --help is as recorded" diff "$TMP/help" "tests/golden/help/$verb.txt"
+done
+
 # --- completion
 if command -v bash >/dev/null; then
     completes() {
