@@ -104,10 +104,9 @@ struct report_kind {
     /* Draws p->plot; NULL: this kind has no plot. */
     enum err_code (*plot)(const struct report_params *p, struct err *e);
 };
-#define REPORT_KINDS(X)                                                        \
-    X(audit)                                                                   \
-    X(matrix)                                                                  \
-    X(rank)
+/* clang-format off */
+#define REPORT_KINDS(X) X(audit) X(matrix) X(rank)
+/* clang-format on */
 #define REPORT_DECL(name) extern const struct report_kind report_##name;
 REPORT_KINDS(REPORT_DECL)
 #undef REPORT_DECL
@@ -125,12 +124,9 @@ struct report_format {
     void (*print)(const struct table *tables, size_t n,
                   const struct report_style *style, struct buf *out);
 };
-#define REPORT_FORMATS(X)                                                      \
-    X(csv)                                                                     \
-    X(html)                                                                    \
-    X(json)                                                                    \
-    X(md)                                                                      \
-    X(table)
+/* clang-format off */
+#define REPORT_FORMATS(X) X(csv) X(html) X(json) X(md) X(table)
+/* clang-format on */
 #define FORMAT_DECL(name) extern const struct report_format format_##name;
 REPORT_FORMATS(FORMAT_DECL)
 #undef FORMAT_DECL

@@ -48,7 +48,8 @@ enum {
     N_COLS
 };
 
-/* clang-format off: one column a line */
+/* One column a line. */
+/* clang-format off */
 static const struct column_words words[N_COLS] = {
     [SUITE] = { "suite", "题集", "suite", false, COLUMN_ALL },
     [VERSION] = { "suite_version", "版本", "version", false, COLUMN_ALL },
@@ -66,8 +67,7 @@ static const struct column_words words[N_COLS] = {
     [EXPECTED] = { "expected", "标准答案", "expected", false, COLUMN_ALL },
     [RULE] = { "rule", "规则", "rule", false, COLUMN_ALL },
     [MATCHER] = { "matcher", "判分器", "matcher", false, COLUMN_ALL },
-    [MATCHER_VERSION] = { "matcher_version", "判分器版本", "its version", true,
-                          COLUMN_ALL },
+    [MATCHER_VERSION] = { "matcher_version", "判分器版本", "its version", true, COLUMN_ALL },
     [SPAN_AT] = { "span_at", "", "", true, COLUMN_MACHINE },
     [SPAN_LEN] = { "span_len", "", "", true, COLUMN_MACHINE },
     [FINISH] = { "finish", "结束原因", "finish", false, COLUMN_ALL },
@@ -77,20 +77,16 @@ static const struct column_words words[N_COLS] = {
     [MARKED] = { "response_marked", "回答", "response", false, COLUMN_PEOPLE },
     [RESPONSE] = { "response", "", "", false, COLUMN_MACHINE },
     [REASONING] = { "reasoning", "思考", "reasoning", false, COLUMN_ALL },
-    [LOGPROBS] = { "logprobs", "选项对数似然", "log-likelihoods", false,
-                   COLUMN_ALL },
+    [LOGPROBS] = { "logprobs", "选项对数似然", "log-likelihoods", false, COLUMN_ALL },
     [MARGIN] = { "margin", "差距", "margin", true, COLUMN_ALL },
     [NEAR_TIE] = { "near_tie", "", "", true, COLUMN_MACHINE },
-    [PROMPT_TOKENS] = { "prompt_tokens", "提示词元", "prompt tokens", true,
-                        COLUMN_ALL },
+    [PROMPT_TOKENS] = { "prompt_tokens", "提示词元", "prompt tokens", true, COLUMN_ALL },
     [CACHED_TOKENS] = { "cached_tokens", "", "", true, COLUMN_MACHINE },
-    [OUTPUT_TOKENS] = { "output_tokens", "回答词元", "output tokens", true,
-                        COLUMN_ALL },
+    [OUTPUT_TOKENS] = { "output_tokens", "回答词元", "output tokens", true, COLUMN_ALL },
     [LATENCY] = { "latency_ms", "毫秒", "ms", true, COLUMN_ALL },
     [ATTEMPTS] = { "attempts", "", "", true, COLUMN_MACHINE },
     [ERROR] = { "error", "错误", "error", false, COLUMN_ALL },
-    [ERROR_MESSAGE] = { "error_message", "错误信息", "message", false,
-                        COLUMN_ALL },
+    [ERROR_MESSAGE] = { "error_message", "错误信息", "message", false, COLUMN_ALL },
     [PARAMS] = { "params", "参数", "parameters", false, COLUMN_ALL },
 };
 
@@ -110,12 +106,10 @@ static const struct source {
     { RUN, CELL_INT, "v.run" },
     { TURN, CELL_INT, "v.turn" },
     { TRIAL, CELL_INT, "v.trial" },
-    { OUTCOME, CELL_TEXT,
-      "CASE WHEN v.failed THEN 'failed' WHEN v.verdict IS NULL THEN 'unscored' ELSE v.verdict END" },
+    { OUTCOME, CELL_TEXT, "CASE WHEN v.failed THEN 'failed' WHEN v.verdict IS NULL THEN 'unscored' ELSE v.verdict END" },
     { SCORE, CELL_NUM, "v.score" },
     { EXTRACTED, CELL_TEXT, "nullif(v.extracted, '')" },
-    { EXPECTED, CELL_TEXT,
-      "coalesce(json_extract(i.turns, '$[' || v.turn || '].answer'), i.answer)" },
+    { EXPECTED, CELL_TEXT, "coalesce(json_extract(i.turns, '$[' || v.turn || '].answer'), i.answer)" },
     { RULE, CELL_TEXT, "nullif(v.rule, '')" },
     { MATCHER, CELL_TEXT, "v.matcher" },
     { MATCHER_VERSION, CELL_INT, "v.matcher_version" },

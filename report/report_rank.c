@@ -42,7 +42,8 @@ enum {
     N_COLS
 };
 
-/* clang-format off: one column a line */
+/* One column a line. */
+/* clang-format off */
 static const struct column_words words[N_COLS] = {
     [RANK] = { "rank", "名次", "rank", true, COLUMN_PEOPLE },
     [RANK_LOW] = { "rank_low", "", "", true, COLUMN_MACHINE },
@@ -57,8 +58,7 @@ static const struct column_words words[N_COLS] = {
     [LOW] = { "low", "", "", true, COLUMN_MACHINE },
     [HIGH] = { "high", "", "", true, COLUMN_MACHINE },
     [COMMON] = { "score_common", "共同题", "common", true, COLUMN_ALL },
-    [ANSWERED_SCORE] = { "score_answered", "已答", "answered", true,
-                         COLUMN_ALL },
+    [ANSWERED_SCORE] = { "score_answered", "已答", "answered", true, COLUMN_ALL },
     [BOUNDS] = { "bounds", "上下限", "bounds", true, COLUMN_PEOPLE },
     [BOUND_HIGH] = { "bound_high", "", "", true, COLUMN_MACHINE },
     [ITEMS] = { "items", "题数", "items", true, COLUMN_ALL },

@@ -17,7 +17,8 @@ struct cmd {
     /* argv[0] is "mokao VERB".  Returns the exit status. */
     int (*run)(int argc, char **argv);
 };
-/* clang-format off: one row a line, sorted */
+/* One row a line, sorted. */
+/* clang-format off */
 #define COMMANDS(X) \
     X(bench) \
     X(export) \

@@ -410,7 +410,8 @@ enum {
     N_COLS
 };
 
-/* clang-format off: one column a line */
+/* One column a line. */
+/* clang-format off */
 static const struct column columns[N_COLS] = {
     [MODEL] = { "model", "model", false, COLUMN_ALL },
     [TYPE] = { "type", "type", false, COLUMN_ALL },

@@ -117,7 +117,8 @@ enum {
     N_FACTS
 };
 
-/* clang-format off: one column a line */
+/* One column a line. */
+/* clang-format off */
 static const struct column facts[N_FACTS] = {
     [PATH] = { "path", "file", false, COLUMN_ALL },
     [NAME] = { "name", "name", false, COLUMN_ALL },
@@ -125,8 +126,7 @@ static const struct column facts[N_FACTS] = {
     [TYPE] = { "file_type", "tensor type", false, COLUMN_ALL },
     [PARAMETERS] = { "parameters", "parameters", true, COLUMN_ALL },
     [FILE_BYTES] = { "file_bytes", "file bytes", true, COLUMN_ALL },
-    [WEIGHT_BYTES] = { "weight_bytes", "held beside the file", true,
-                       COLUMN_ALL },
+    [WEIGHT_BYTES] = { "weight_bytes", "held beside the file", true, COLUMN_ALL },
     [KV_BYTES] = { "kv_bytes", "KV bytes a position", true, COLUMN_ALL },
     [CONTEXT_BYTES] = { "context_bytes", "context bytes", true, COLUMN_ALL },
     [DECODE_BYTES] = { "decode_bytes", "bytes read a token", true, COLUMN_ALL },
