@@ -203,6 +203,11 @@ size_t ctx_batch(const struct mk_ctx *c)
     return c->n_batch;
 }
 
+struct pool *ctx_pool(const struct mk_ctx *c)
+{
+    return c->pool;
+}
+
 size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n)
 {
     return kv_need(c->kv, seq, n);

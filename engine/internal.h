@@ -34,6 +34,7 @@ struct mk_model {
 /* What a context was opened for, and with.  compute.c */
 const struct mk_model *ctx_model(const struct mk_ctx *c);
 size_t ctx_batch(const struct mk_ctx *c); /* tokens computed at once */
+struct pool *ctx_pool(const struct mk_ctx *c); /* its threads */
 /* Blocks of the KV cache that n more tokens of seq take. */
 size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n);
 

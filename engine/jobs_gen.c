@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/row.h"
 #include "harness/base/mem.h"
 
 enum err_code gen_open(struct gen **out, const struct mk_job *job, size_t index,
@@ -83,17 +82,17 @@ void gen_end(struct gen *g, enum mk_finish how)
     deliver(g);
 }
 
-void gen_take(struct gen *g, const struct vocab *v, const float *row,
-              size_t n_vocab)
+void gen_take(struct gen *g, const struct vocab *v, const float *logits,
+              size_t n_vocab, const struct row *row)
 {
-    struct row r = row_read(row, n_vocab);
     bool greedy = !(g->job->sampling.temperature > 0);
-    int32_t id =
-        greedy ? r.top : mk_sample(row, n_vocab, &g->job->sampling, &g->state);
+    int32_t id = greedy
+                     ? row->top
+                     : mk_sample(logits, n_vocab, &g->job->sampling, &g->state);
 
     ids_add(&g->tokens, id);
-    g->logprob += row_logprob(&r, row[id]);
-    g->margin = fmin(g->margin, r.best - r.second);
+    g->logprob += row_logprob(row, logits[id]);
+    g->margin = fmin(g->margin, row->best - row->second);
     if (vocab_is_stop(v, id)) {
         finish(g, MK_FINISH_STOP);
     } else {

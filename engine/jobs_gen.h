@@ -3,6 +3,7 @@
 #define MK_JOBS_GEN_H
 
 #include "engine/engine.h"
+#include "engine/row.h"
 #include "engine/stream.h"
 #include "engine/vocab.h"
 
@@ -23,9 +24,10 @@ struct gen {
 enum err_code gen_open(struct gen **out, const struct mk_job *job, size_t index,
                        struct err *e) MUST_CHECK;
 void gen_close(struct gen *g);
-/* Takes the next token from a row of logits; sets over when it was the last. */
-void gen_take(struct gen *g, const struct vocab *v, const float *row,
-              size_t n_vocab);
+/* Takes the next token from a row of logits and what was read of it; sets over
+ * when it was the last. */
+void gen_take(struct gen *g, const struct vocab *v, const float *logits,
+              size_t n_vocab, const struct row *row);
 /* Ends it for a reason from outside. */
 void gen_end(struct gen *g, enum mk_finish finish);
 void gen_result(const struct gen *g, struct mk_result *r);
