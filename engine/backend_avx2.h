@@ -20,6 +20,7 @@
 
 #define PANEL 8  /* rows in a panel */
 #define BLOCK 32 /* columns that share an activation's scale */
+#define FOUR 4   /* panels multiplied together */
 #define AVX2_MAX_COLS 131072
 #define AVX2_MAX_HEAD 1024           /* dims of a head */
 #define AVX2_SCRATCH (8 << 20)       /* bytes for quantised rows */
@@ -29,7 +30,7 @@
 /* Rows of x quantised for a call.  All arrays are [block][token]; `stride` is
  * the number of tokens in a block of them. */
 struct q8_rows {
-    const int8_t *q;     /* [block][token][32] */
+    const int8_t *q;     /* [block][token][32]; for dot4 as bytes q + 128 */
     const float *d;      /* scale */
     const float *sum;    /* sum of q */
     const float *dsum;   /* d * sum */
@@ -49,6 +50,9 @@ struct panel_type {
     /* acc[token][8] += the panel times x; NULL for floats. */
     void (*dot)(const unsigned char *panel, const struct q8_rows *x,
                 float *acc);
+    /* acc[token][4][8] += the panels times x: the same, sooner for many. */
+    void (*dot4)(const unsigned char *const panels[FOUR],
+                 const struct q8_rows *x, float *acc);
     /* tile[i * stride + r] = row r, column first + i, for i < n; first is a
      * multiple of 256. */
     void (*floats)(const unsigned char *panel, size_t first, size_t n,

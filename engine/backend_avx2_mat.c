@@ -18,6 +18,7 @@
 #define MAX_LINEARS 16
 #define TILE 128          /* tokens at the most */
 #define TILE_BYTES 327680 /* of their activations, in a cache of 512 KiB */
+#define MANY 8            /* tokens for which unpacking apart pays */
 #define PIECE_CYCLES 40000
 #define PACK_AT_ONCE 4
 
@@ -180,6 +181,7 @@ struct call {
     size_t x_stride, cols;
     size_t first, T; /* rows of this round */
     size_t tile, n_tiles;
+    bool many; /* four panels at a time, and q + 128 */
     struct q8_rows rows;
     int8_t *q;
     float *d, *sum, *dsum;
@@ -214,8 +216,9 @@ INLINE __m256i to_ints(__m256 x, __m256 d)
     return _mm256_cvtps_epi32(_mm256_max_ps(_mm256_min_ps(v, limit), low));
 }
 
-/* 32 integers, the sums of their halves as int16 pair. */
-INLINE int32_t quantise32(const float *x, float d, int8_t *q)
+/* 32 integers, with the bits of `flip` flipped; returns the sums of their halves
+ * as two int16. */
+INLINE int32_t quantise32(const float *x, float d, int8_t flip, int8_t *q)
 {
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     const __m256i ones = _mm256_set1_epi16(1);
@@ -227,7 +230,8 @@ INLINE int32_t quantise32(const float *x, float d, int8_t *q)
     __m256i v = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(a, b), order);
     __m256i s;
 
-    _mm256_storeu_si256((__m256i *)(void *)q, v);
+    _mm256_storeu_si256((__m256i *)(void *)q,
+                        _mm256_xor_si256(v, _mm256_set1_epi8(flip)));
     s = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), v), ones);
     s = _mm256_hadd_epi32(s, s);
     s = _mm256_hadd_epi32(s, s);
@@ -242,14 +246,15 @@ static void quantise_block(struct call *c, size_t block, size_t t,
     float max = max_abs(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8),
                         _mm256_loadu_ps(x + 16), _mm256_loadu_ps(x + 24));
     float d = max / 127.0F, sum;
+    int8_t flip = c->many ? INT8_MIN : 0;
     int32_t half = 0;
 
     if (!(max < (float)INFINITY))
         d = NAN;
     if (d > 0)
-        half = quantise32(x, d, c->q + at * BLOCK);
+        half = quantise32(x, d, flip, c->q + at * BLOCK);
     else
-        memset(c->q + at * BLOCK, 0, BLOCK);
+        memset(c->q + at * BLOCK, flip, BLOCK);
     sum = (float)((int16_t)half + (half >> 16));
     c->d[at] = d;
     c->sum[at] = sum;
@@ -332,21 +337,49 @@ static void put_rows(const struct product *p, size_t first_token,
         put_panel(out + t * l->out_stride, acc + t * width, bias, n);
 }
 
+/* The quantised rows t ... t+n-1 of this round. */
+static struct q8_rows part_of(const struct q8_rows *x, size_t t, size_t n)
+{
+    struct q8_rows part = *x;
+
+    part.q += t * BLOCK;
+    part.d += t;
+    part.sum += t;
+    part.dsum += t;
+    part.half += t;
+    part.n_tokens = n;
+    return part;
+}
+
 static void int_panel(const struct call *c, const struct product *p,
                       size_t panel, size_t t, size_t n)
 {
-    _Alignas(32) float acc[TILE * PANEL];
-    struct q8_rows x = c->rows;
+    _Alignas(32) float acc[MANY * PANEL];
+    const struct be_mat *m = p->mat;
+    struct q8_rows x = part_of(&c->rows, t, n);
 
-    x.q += t * BLOCK;
-    x.d += t;
-    x.sum += t;
-    x.dsum += t;
-    x.half += t;
-    x.n_tokens = n;
     memset(acc, 0, n * PANEL * sizeof *acc);
-    p->mat->type->dot(p->mat->panels + panel * p->mat->panel_bytes, &x, acc);
+    m->type->dot(m->panels + panel * m->panel_bytes, &x, acc);
     put_rows(p, c->first + t, n, panel, PANEL, acc);
+}
+
+/* Four panels; the last one again where there are fewer. */
+static void int_panels(const struct call *c, const struct product *p,
+                       size_t panel, size_t t, size_t n)
+{
+    _Alignas(32) float acc[TILE * FOUR * PANEL];
+    const struct be_mat *m = p->mat;
+    const size_t left = min_size(FOUR, p->n_panels - panel);
+    const unsigned char *panels[FOUR];
+    struct q8_rows x = part_of(&c->rows, t, n);
+
+    for (size_t i = 0; i < FOUR; i++)
+        panels[i] =
+            m->panels + (panel + min_size(i, left - 1)) * m->panel_bytes;
+    memset(acc, 0, n * FOUR * PANEL * sizeof *acc);
+    m->type->dot4(panels, &x, acc);
+    for (size_t i = 0; i < left; i++)
+        put_rows(p, c->first + t, n, panel + i, FOUR * PANEL, acc + i * PANEL);
 }
 
 /* Two panels; the last one twice when they are odd. */
@@ -381,7 +414,10 @@ static void compute_piece(void *arg, size_t i, int thread)
     n = min_size(c->tile, c->T - tile);
     first = i % p->n_groups * p->group;
     end = min_size(first + p->group, p->n_panels);
-    if (p->ints)
+    if (p->ints && c->many)
+        for (size_t k = first; k < end; k += FOUR)
+            int_panels(c, p, k, tile, n);
+    else if (p->ints)
         for (size_t k = first; k < end; k++)
             int_panel(c, p, k, tile, n);
     else
@@ -398,7 +434,7 @@ static void cut(struct call *c, struct product *p)
     size_t cycles = c->cols / BLOCK * (c->tile * (p->ints ? 7 : 20) + 40) + 1;
     size_t group = PIECE_CYCLES / cycles;
 
-    p->group = group < 2 ? 2 : group & ~(size_t)1;
+    p->group = group < FOUR ? FOUR : group / FOUR * FOUR;
     p->n_groups = up(p->n_panels, p->group);
 }
 
@@ -408,6 +444,7 @@ static void run_round(struct be *b, struct call *c)
     size_t fit = TILE_BYTES / q8_bytes(c->cols) / 8 * 8, n_pieces = 0;
     bool ints = false;
 
+    c->many = c->T >= MANY;
     fit = fit < 16 ? 16 : min_size(fit, TILE);
     c->n_tiles = up(c->T, fit);
     c->tile = up(c->T, c->n_tiles);

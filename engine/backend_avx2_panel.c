@@ -26,9 +26,12 @@
  * cannot overflow (4 bits: 8, 5 bits: 4, 6 bits: 2), one vpmaddwd widens them
  * and applies the integer scale, if there is one.  8-bit weights would overflow
  * at once: they are multiplied as two nibbles, the upper one with 16 in the
- * vpmaddwd; with vpsignb in place of that it takes 12 % longer.  What weights
- * are offset by is put right with the sum of the activations, in float, where
- * it is exact. */
+ * vpmaddwd.  What weights are offset by is put right with the sum of the
+ * activations, in float, where it is exact.
+ *
+ * For a few tokens weights go straight from unpacking into the product.  For
+ * many they are unpacked for all of them, four panels at a time: the text is at
+ * struct quad.  Both give the same integers, and so the same results. */
 #include "engine/backend_avx2.h"
 
 #include <string.h>
@@ -302,56 +305,46 @@ INLINE __m256i spread(const void *p)
     return _mm256_set1_epi32(v);
 }
 
-INLINE __m256i mad(__m256i w, const int8_t *q)
+/* Four columns of 8 rows each time: unsigned by signed bytes. */
+INLINE __m256i mad2(__m256i u0, __m256i s0, __m256i u1, __m256i s1)
 {
-    return _mm256_maddubs_epi16(w, spread(q));
-}
-
-INLINE __m256i mad2(__m256i w0, __m256i w1, const int8_t *q)
-{
-    __m256i p = mad(w0, q);
-
-    return _mm256_add_epi16(p, mad(w1, q + 4));
-}
-
-INLINE __m256i mad4(__m256i w0, __m256i w1, __m256i w2, __m256i w3,
-                    const int8_t *q)
-{
-    __m256i p = mad2(w0, w1, q);
-
-    p = _mm256_add_epi16(p, mad(w2, q + 8));
-    return _mm256_add_epi16(p, mad(w3, q + 12));
+    return _mm256_add_epi16(_mm256_maddubs_epi16(u0, s0),
+                            _mm256_maddubs_epi16(u1, s1));
 }
 
 /* c0 * sum over the first 16 columns + c1 * sum over the others, with no more
- * than `depth` results of vpmaddubsw added in int16.  Written one after the
- * other: there are just enough registers, and the next token hides the
- * latency. */
-INLINE __m256i dot32(struct w8 w, const int8_t *q, int depth, __m256i c0,
+ * than `depth` results of vpmaddubsw added in int16. */
+INLINE __m256i dot32(struct w8 u, struct w8 s, int depth, __m256i c0,
                      __m256i c1)
 {
-    __m256i p, sum;
+    __m256i p = mad2(u.a, s.a, u.b, s.b), q = mad2(u.c, s.c, u.d, s.d), sum;
 
-    if (depth == 2) {
-        sum = _mm256_madd_epi16(mad2(w.a, w.b, q), c0);
-        p = _mm256_madd_epi16(mad2(w.c, w.d, q + 8), c0);
-        sum = _mm256_add_epi32(sum, p);
-        p = _mm256_madd_epi16(mad2(w.e, w.f, q + 16), c1);
-        sum = _mm256_add_epi32(sum, p);
-        p = _mm256_madd_epi16(mad2(w.g, w.h, q + 24), c1);
-        return _mm256_add_epi32(sum, p);
-    }
-    p = mad4(w.a, w.b, w.c, w.d, q);
-    if (depth == 4) {
+    if (depth == 2)
+        sum = _mm256_add_epi32(_mm256_madd_epi16(p, c0),
+                               _mm256_madd_epi16(q, c0));
+    p = _mm256_add_epi16(p, q);
+    if (depth == 4)
         sum = _mm256_madd_epi16(p, c0);
-        p = mad4(w.e, w.f, w.g, w.h, q + 16);
-        return _mm256_add_epi32(sum, _mm256_madd_epi16(p, c1));
+    if (depth == 8) {
+        p = _mm256_add_epi16(p, mad2(u.e, s.e, u.f, s.f));
+        p = _mm256_add_epi16(p, mad2(u.g, s.g, u.h, s.h));
+        return _mm256_madd_epi16(p, c0);
     }
-    p = _mm256_add_epi16(p, mad(w.e, q + 16));
-    p = _mm256_add_epi16(p, mad(w.f, q + 20));
-    p = _mm256_add_epi16(p, mad(w.g, q + 24));
-    p = _mm256_add_epi16(p, mad(w.h, q + 28));
-    return _mm256_madd_epi16(p, c0);
+    p = mad2(u.e, s.e, u.f, s.f);
+    q = mad2(u.g, s.g, u.h, s.h);
+    if (depth == 4)
+        return _mm256_add_epi32(sum,
+                                _mm256_madd_epi16(_mm256_add_epi16(p, q), c1));
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(p, c1));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(q, c1));
+}
+
+/* Bytes of 32 columns of one token, four of them in all lanes of a vector. */
+INLINE struct w8 spread_token(const int8_t *q)
+{
+    return (struct w8){ spread(q),      spread(q + 4),  spread(q + 8),
+                        spread(q + 12), spread(q + 16), spread(q + 20),
+                        spread(q + 24), spread(q + 28) };
 }
 
 INLINE int depth_of(struct kind k)
@@ -372,13 +365,14 @@ struct columns {
 INLINE void one_token(struct kind k, const struct columns *c, const int8_t *q,
                       const struct q8_rows *x, size_t i, float *acc)
 {
-    __m256i sum = dot32(c->w, q, depth_of(k), c->s.c0, c->s.c1);
+    struct w8 x8 = spread_token(q);
+    __m256i sum = dot32(c->w, x8, depth_of(k), c->s.c0, c->s.c1);
     __m256 dx = _mm256_broadcast_ss(x->d + i);
     __m256 a = _mm256_loadu_ps(acc), f;
 
     if (is_wide(k))
         sum = _mm256_add_epi32(
-            sum, dot32(c->upper, q, 8, _mm256_set1_epi16(16), c->s.c1));
+            sum, dot32(c->upper, x8, 8, _mm256_set1_epi16(16), c->s.c1));
     if (k.scales == D_C2)
         sum = _mm256_add_epi32(sum,
                                _mm256_madd_epi16(c->s.cm, spread(x->half + i)));
@@ -430,6 +424,179 @@ INLINE void dot(struct kind k, const unsigned char *p, const struct q8_rows *x,
             c.upper = unpack(k, p, 1);
         p += plane_bytes(k);
         all_tokens(k, &c, x, b, acc);
+    }
+}
+
+/* --- the int8 product of many tokens -------------------------------------- */
+
+/* 32 columns of FOUR panels, unpacked once for all tokens.  Here it is the
+ * activations that are unsigned (q + 128) and in registers, read once for four
+ * panels; the weights, their offset taken away, are the signed ones and come
+ * from the cache.  128 times their sum is then too much, the same for all
+ * tokens.  The integers are those of the other way, with a third of the
+ * instructions less: 7.3 cycles in place of 8.4 for 32 columns of Q5_0. */
+struct quad {
+    _Alignas(32) int8_t w[FOUR][256];
+    int8_t upper[FOUR][256]; /* upper nibbles of wide ones */
+    float d[FOUR][PANEL], m[FOUR][PANEL];
+    int32_t excess[FOUR][PANEL];
+    int32_t c0[FOUR][PANEL], c1[FOUR][PANEL], cm[FOUR][PANEL];
+};
+
+INLINE struct w8 minus(struct w8 x, int v)
+{
+    const __m256i y = _mm256_set1_epi8((char)v);
+
+    return (struct w8){ _mm256_sub_epi8(x.a, y), _mm256_sub_epi8(x.b, y),
+                        _mm256_sub_epi8(x.c, y), _mm256_sub_epi8(x.d, y),
+                        _mm256_sub_epi8(x.e, y), _mm256_sub_epi8(x.f, y),
+                        _mm256_sub_epi8(x.g, y), _mm256_sub_epi8(x.h, y) };
+}
+
+INLINE void put(void *p, __m256i v)
+{
+    _mm256_store_si256(p, v);
+}
+
+INLINE void put_w8(int8_t *p, struct w8 w)
+{
+    put(p, w.a);
+    put(p + 32, w.b);
+    put(p + 64, w.c);
+    put(p + 96, w.d);
+    put(p + 128, w.e);
+    put(p + 160, w.f);
+    put(p + 192, w.g);
+    put(p + 224, w.h);
+}
+
+INLINE struct w8 get_w8(const int8_t *p)
+{
+    return (struct w8){ load(p),       load(p + 32),  load(p + 64),
+                        load(p + 96),  load(p + 128), load(p + 160),
+                        load(p + 192), load(p + 224) };
+}
+
+INLINE struct w8 all_bytes(int v)
+{
+    const __m256i y = _mm256_set1_epi8((char)v);
+
+    return (struct w8){ y, y, y, y, y, y, y, y };
+}
+
+/* Weights without an offset are not signed, nor are the lower nibbles of wide
+ * ones, so fewer can be added. */
+INLINE int quad_depth(struct kind k)
+{
+    if (k.scales == D_M || k.scales == D_SC_M)
+        return k.high ? 2 : 4;
+    return is_wide(k) ? 4 : depth_of(k);
+}
+
+/* The integer product of one panel: x in registers. */
+INLINE __m256i quad_dot(struct kind k, struct w8 x, const struct quad *z, int i,
+                        __m256i c0, __m256i c1)
+{
+    __m256i sum = dot32(x, get_w8(z->w[i]), quad_depth(k), c0, c1);
+
+    if (is_wide(k))
+        sum = _mm256_add_epi32(
+            sum, dot32(x, get_w8(z->upper[i]), 8, _mm256_set1_epi16(16), c1));
+    return sum;
+}
+
+/* Unpacks panel i. */
+INLINE void fill_quad(struct kind k, struct head h, const unsigned char *p,
+                      struct quad *z, int i)
+{
+    struct scale s = read_scale(k, h, p);
+    struct w8 w = unpack(k, p + sub_bytes(k), 0);
+    __m256i excess;
+
+    if (is_wide(k))
+        put_w8(z->upper[i], minus(unpack(k, p + sub_bytes(k), 1), 8));
+    else
+        w = minus(w, k.offset);
+    put_w8(z->w[i], w);
+    excess = quad_dot(k, all_bytes(1), z, i, s.c0, s.c1);
+    put(z->excess[i], _mm256_slli_epi32(excess, 7));
+    _mm256_store_ps(z->d[i], s.d);
+    _mm256_store_ps(z->m[i], s.m);
+    if (k.scales == D_C2 || k.scales == D_C2_M2) {
+        put(z->c0[i], s.c0);
+        put(z->c1[i], s.c1);
+        put(z->cm[i], s.cm);
+    }
+}
+
+/* Of one token, the same for all rows. */
+struct token {
+    struct w8 x;
+    __m256 d, dsum;
+    __m256i half;
+};
+
+INLINE void quad_panel(struct kind k, const struct token *t,
+                       const struct quad *z, int i, float *acc)
+{
+    const bool two = k.scales == D_C2 || k.scales == D_C2_M2;
+    const __m256i one = _mm256_set1_epi16(1);
+    __m256i sum = quad_dot(k, t->x, z, i, two ? load(z->c0[i]) : one,
+                           two ? load(z->c1[i]) : one);
+    __m256 d = _mm256_mul_ps(_mm256_load_ps(z->d[i]), t->d);
+    __m256 a = _mm256_load_ps(acc), f;
+
+    f = _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, load(z->excess[i])));
+    a = _mm256_fmadd_ps(d, f, a);
+    if (k.scales == D_M || k.scales == D_SC_M)
+        a = _mm256_fmadd_ps(_mm256_load_ps(z->m[i]), t->dsum, a);
+    if (k.scales == D_C2_M2) {
+        f = _mm256_cvtepi32_ps(_mm256_madd_epi16(load(z->cm[i]), t->half));
+        a = _mm256_fmadd_ps(_mm256_load_ps(z->m[i]), _mm256_mul_ps(t->d, f), a);
+    }
+    _mm256_store_ps(acc, a);
+}
+
+INLINE void quad_tokens(struct kind k, const struct quad *z,
+                        const struct q8_rows *x, size_t block, float *acc)
+{
+    const size_t first = block * x->stride, n = x->n_tokens;
+    const int8_t *q = x->q + first * BLOCK;
+    const float *d = x->d + first, *dsum = x->dsum + first;
+    const int32_t *half = x->half + first;
+
+    for (size_t t = 0; t < n; t++, acc += FOUR * PANEL) {
+        struct token y = { .x = spread_token(q + t * BLOCK),
+                           .d = _mm256_broadcast_ss(d + t) };
+
+        if (k.scales == D_M || k.scales == D_SC_M)
+            y.dsum = _mm256_broadcast_ss(dsum + t);
+        if (k.scales == D_C2_M2)
+            y.half = spread(half + t);
+        quad_panel(k, &y, z, 0, acc);
+        quad_panel(k, &y, z, 1, acc + PANEL);
+        quad_panel(k, &y, z, 2, acc + 2 * PANEL);
+        quad_panel(k, &y, z, 3, acc + 3 * PANEL);
+    }
+}
+
+INLINE void dot4(struct kind k, const unsigned char *const panels[FOUR],
+                 const struct q8_rows *x, float *acc)
+{
+    const size_t sub = sub_bytes(k) + plane_bytes(k);
+    struct head h[FOUR];
+    struct quad z;
+    size_t at = 0;
+
+    for (size_t b = 0; b < x->n_blocks; b++, at += sub) {
+        if (!is_super(k) || b % 8 == 0) {
+            for (int i = 0; i < FOUR; i++)
+                h[i] = read_head(k, panels[i] + at);
+            at += head_bytes(k);
+        }
+        for (int i = 0; i < FOUR; i++)
+            fill_quad(k, h[i], panels[i] + at, &z, i);
+        quad_tokens(k, &z, x, b, acc);
     }
 }
 
@@ -811,6 +978,11 @@ INLINE void pack(struct kind k, const struct source *s,
     {                                                                          \
         dot(kind_##name(), panel, x, acc);                                     \
     }                                                                          \
+    static void dot4_##name(const unsigned char *const panels[FOUR],           \
+                            const struct q8_rows *x, float *acc)               \
+    {                                                                          \
+        dot4(kind_##name(), panels, x, acc);                                   \
+    }                                                                          \
     static void floats_##name(const unsigned char *panel, size_t first,        \
                               size_t n, float *tile, size_t stride)            \
     {                                                                          \
@@ -825,6 +997,7 @@ TYPES(INSTANCE)
                                      (SUB(scales_) + PLANES(low_, high_)),     \
         .pack = pack_##name,                                                   \
         .dot = dot_##name,                                                     \
+        .dot4 = dot4_##name,                                                   \
         .floats = floats_##name,                                               \
     },
 static const struct panel_type types[GGML_N_TYPES] = { TYPES(ROW) };
