@@ -24,7 +24,10 @@ struct arch {
 };
 
 /* The registration, sorted by name. */
-#define ARCHS(X) X(gemma3) X(llama) X(qwen2)
+#define ARCHS(X)                                                               \
+    X(gemma3)                                                                  \
+    X(llama)                                                                   \
+    X(qwen2)
 #define ARCH_DECL(name) extern const struct arch arch_##name;
 ARCHS(ARCH_DECL)
 #undef ARCH_DECL

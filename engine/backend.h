@@ -100,8 +100,8 @@ struct be_span {
 };
 
 struct be_attn {
-    const float *q;  /* [T][n_head * k_dim], rotated */
-    float *out;      /* [T][n_head * v_dim] */
+    const float *q; /* [T][n_head * k_dim], rotated */
+    float *out;     /* [T][n_head * v_dim] */
     int layer, n_head;
     float scale;
     int32_t window;      /* > 0: only keys with pos - key < window */
@@ -120,8 +120,7 @@ struct backend {
     void (*close)(struct be *b);
 
     /* Device memory, 64-byte aligned, zeroed. */
-    enum err_code (*alloc)(struct be *b, void **p, size_t bytes,
-                           struct err *e);
+    enum err_code (*alloc)(struct be *b, void **p, size_t bytes, struct err *e);
     void (*free)(struct be *b, void *p);
     void (*upload)(struct be *b, void *dst, const void *src, size_t bytes);
     void (*download)(struct be *b, void *dst, const void *src, size_t bytes);
@@ -173,8 +172,7 @@ struct backend {
     uint64_t (*kv_bytes)(const struct be *b, const struct be_kv_params *p);
     /* Stores k[T][n_kv_head * k_dim] and v[T][n_kv_head * v_dim]. */
     void (*kv_put)(struct be *b, struct be_kv *kv, int layer, const float *k,
-                   const float *v, const struct be_span *spans,
-                   size_t n_spans);
+                   const float *v, const struct be_span *spans, size_t n_spans);
     /* Copies the first n positions of block src to block dst, all layers. */
     void (*kv_copy)(struct be *b, struct be_kv *kv, int32_t src, int32_t dst,
                     size_t n);
@@ -186,7 +184,9 @@ struct backend {
 };
 
 /* The registration: the first available row is what "auto" takes. */
-#define BACKENDS(X) X(avx2) X(ref)
+#define BACKENDS(X)                                                            \
+    X(avx2)                                                                    \
+    X(ref)
 #define BACKEND_DECL(name) extern const struct backend backend_##name;
 BACKENDS(BACKEND_DECL)
 #undef BACKEND_DECL

@@ -27,8 +27,8 @@
 
 enum mk_status {
     MK_OK,
-    MK_EFORMAT,   /* the file is no model we can run: message says why */
-    MK_ELIMIT,    /* longer than the context, or a size beyond a limit */
+    MK_EFORMAT, /* the file is no model we can run: message says why */
+    MK_ELIMIT,  /* longer than the context, or a size beyond a limit */
     MK_ENOMEM,
     MK_EIO,
     MK_ENOENV,    /* no such file, no such device */
@@ -45,9 +45,9 @@ enum mk_activations {
 
 struct mk_model_params {
     enum mk_activations activations;
-    const char *device;  /* "cpu", "ref" (plain C), "auto"; NULL: "auto" */
-    bool vocab_only;     /* metadata and tokenizer, no weights */
-    int n_threads;       /* 0: as many as there are cores */
+    const char *device; /* "cpu", "ref" (plain C), "auto"; NULL: "auto" */
+    bool vocab_only;    /* metadata and tokenizer, no weights */
+    int n_threads;      /* 0: as many as there are cores */
 };
 
 struct mk_model;
@@ -57,22 +57,22 @@ int mk_model_open(struct mk_model **out, const char *path,
 void mk_model_close(struct mk_model *m);
 
 struct mk_model_info {
-    const char *arch;     /* general.architecture */
-    const char *name;     /* general.name or "" */
-    const char *file_type;/* the tensor type with the most bytes: "Q4_K" */
-    const char *device;   /* name of the backend in use */
-    const char *tokenizer;/* "gpt2/qwen2", "llama/default" */
-    const char *chat;     /* name of the recognised chat template or "" */
+    const char *arch;        /* general.architecture */
+    const char *name;        /* general.name or "" */
+    const char *file_type;   /* the tensor type with the most bytes: "Q4_K" */
+    const char *device;      /* name of the backend in use */
+    const char *tokenizer;   /* "gpt2/qwen2", "llama/default" */
+    const char *chat;        /* name of the recognised chat template or "" */
     const char *chat_source; /* text of the file's own template or NULL */
     int32_t n_vocab, n_layer, n_embd, n_head, n_kv_head, head_dim, n_ctx_train;
-    int32_t bos, eos;     /* -1: none */
+    int32_t bos, eos; /* -1: none */
     bool add_bos;
-    uint64_t n_params;    /* elements of all tensors */
+    uint64_t n_params; /* elements of all tensors */
     uint64_t file_bytes;
-    uint64_t weight_bytes;/* held in memory beside the mapped file */
-    uint64_t decode_bytes;/* weight bytes read for one decoded token */
-    uint64_t matmul_params;/* multiply-accumulates of one token */
-    uint64_t kv_bytes;    /* KV cache bytes of one position */
+    uint64_t weight_bytes;  /* held in memory beside the mapped file */
+    uint64_t decode_bytes;  /* weight bytes read for one decoded token */
+    uint64_t matmul_params; /* multiply-accumulates of one token */
+    uint64_t kv_bytes;      /* KV cache bytes of one position */
     uint64_t n_tensors, n_meta;
 };
 /* Strings live as long as the model. */
@@ -129,9 +129,9 @@ const char *mk_chat_name(size_t i);
 /* --- computing ------------------------------------------------------------ */
 
 struct mk_ctx_params {
-    int n_threads;     /* 0: the model's */
-    size_t n_positions;/* KV cache positions of all sequences; 0: 4096 */
-    size_t n_batch;    /* tokens computed at once at the most; 0: 256 */
+    int n_threads;      /* 0: the model's */
+    size_t n_positions; /* KV cache positions of all sequences; 0: 4096 */
+    size_t n_batch;     /* tokens computed at once at the most; 0: 256 */
 };
 struct mk_ctx;
 int mk_ctx_open(struct mk_ctx **out, struct mk_model *m,
@@ -156,10 +156,10 @@ struct mk_piece {
     int32_t seq;
     const int32_t *tokens; /* appended to seq */
     size_t n;
-    enum mk_want want;     /* at which of these positions logits are wanted */
-    const int32_t *ids;    /* only these entries of the vocabulary ... */
-    size_t n_ids;          /* ... or all of it when 0 */
-    float *logits;         /* [wanted positions][n_ids or n_vocab], caller's */
+    enum mk_want want;  /* at which of these positions logits are wanted */
+    const int32_t *ids; /* only these entries of the vocabulary ... */
+    size_t n_ids;       /* ... or all of it when 0 */
+    float *logits;      /* [wanted positions][n_ids or n_vocab], caller's */
 };
 /* Computes all pieces in one batch (split inside if longer than n_batch); a
  * sequence occurs once at most.  On failure no sequence has grown. */
@@ -193,7 +193,7 @@ enum mk_finish {
 struct mk_option {
     const int32_t *tokens; /* prompt and continuation together */
     size_t n;
-    size_t n_prompt;       /* the first n_prompt tokens are not scored */
+    size_t n_prompt; /* the first n_prompt tokens are not scored */
 };
 
 struct mk_job {
@@ -204,7 +204,7 @@ struct mk_job {
     struct mk_sampling sampling;
     const char *const *stop; /* stop strings, not part of the text */
     size_t n_stop;
-    bool keep_special;       /* control tokens are part of the text */
+    bool keep_special; /* control tokens are part of the text */
     /* score: log-likelihood of each option; n_options > 0 makes it so */
     const struct mk_option *options;
     size_t n_options;
@@ -222,17 +222,17 @@ struct mk_option_score {
 
 struct mk_result {
     enum mk_finish finish;
-    int status;              /* enum mk_status when finish is _ERROR */
+    int status; /* enum mk_status when finish is _ERROR */
     char error[MK_ERR_LEN];
-    const char *text;        /* generated text, NUL-terminated UTF-8 */
+    const char *text; /* generated text, NUL-terminated UTF-8 */
     size_t text_len;
-    const int32_t *tokens;   /* generated ids, the end token included */
+    const int32_t *tokens; /* generated ids, the end token included */
     size_t n_tokens;
-    double logprob;          /* of the generated tokens, summed */
-    size_t n_prompt;         /* tokens of the prompt (score: all, once) */
-    size_t n_cached;         /* of these, taken from a shared prefix */
+    double logprob;  /* of the generated tokens, summed */
+    size_t n_prompt; /* tokens of the prompt (score: all, once) */
+    size_t n_cached; /* of these, taken from a shared prefix */
     const struct mk_option_score *options; /* [n_options] */
-    double margin;           /* best minus second best option; generate: the
+    double margin; /* best minus second best option; generate: the
                                 smallest top-1 minus top-2 logit on the way */
     int64_t prefill_ns, decode_ns; /* this job's share of the computing time */
 };

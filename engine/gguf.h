@@ -15,15 +15,38 @@
 
 /* Tensor types by their number in the file; the table is in quant.c. */
 enum ggml_type {
-    GGML_F32 = 0, GGML_F16 = 1, GGML_Q4_0 = 2, GGML_Q4_1 = 3, GGML_Q5_0 = 6,
-    GGML_Q5_1 = 7, GGML_Q8_0 = 8, GGML_Q2_K = 10, GGML_Q3_K = 11,
-    GGML_Q4_K = 12, GGML_Q5_K = 13, GGML_Q6_K = 14, GGML_IQ4_NL = 20,
-    GGML_IQ4_XS = 23, GGML_BF16 = 30, GGML_N_TYPES = 40
+    GGML_F32 = 0,
+    GGML_F16 = 1,
+    GGML_Q4_0 = 2,
+    GGML_Q4_1 = 3,
+    GGML_Q5_0 = 6,
+    GGML_Q5_1 = 7,
+    GGML_Q8_0 = 8,
+    GGML_Q2_K = 10,
+    GGML_Q3_K = 11,
+    GGML_Q4_K = 12,
+    GGML_Q5_K = 13,
+    GGML_Q6_K = 14,
+    GGML_IQ4_NL = 20,
+    GGML_IQ4_XS = 23,
+    GGML_BF16 = 30,
+    GGML_N_TYPES = 40
 };
 
 enum gguf_type {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32,
-    GGUF_BOOL, GGUF_STR, GGUF_ARR, GGUF_U64, GGUF_I64, GGUF_F64
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STR,
+    GGUF_ARR,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64
 };
 
 const char *gguf_type_name(enum gguf_type t); /* "u32", "string" ... */
@@ -55,10 +78,10 @@ const struct gguf_tensor *gguf_tensor(const struct gguf *g, const char *name);
 
 struct gguf_meta {
     struct str key;
-    enum gguf_type type;      /* of the value; GGUF_ARR for arrays */
-    enum gguf_type elem;      /* of an array's elements */
-    uint64_t count;           /* of an array */
-    const unsigned char *p;   /* the value's (first) bytes, unaligned */
+    enum gguf_type type;    /* of the value; GGUF_ARR for arrays */
+    enum gguf_type elem;    /* of an array's elements */
+    uint64_t count;         /* of an array */
+    const unsigned char *p; /* the value's (first) bytes, unaligned */
 };
 const struct gguf_meta *gguf_meta_at(const struct gguf *g, size_t i);
 const struct gguf_meta *gguf_meta(const struct gguf *g, const char *key);
@@ -118,7 +141,7 @@ const struct quant_type *quant_type(int ggml_type);
  * type". */
 const char *quant_type_name(int ggml_type);
 float quant_f16_to_f32(uint16_t h);
-uint16_t quant_f32_to_f16(float f);   /* round to nearest even */
+uint16_t quant_f32_to_f16(float f); /* round to nearest even */
 float quant_bf16_to_f32(uint16_t h);
 uint16_t quant_f32_to_bf16(float f);
 

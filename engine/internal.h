@@ -26,14 +26,14 @@ struct mk_model {
     bool f32;          /* MK_ACT_F32 */
     int n_threads;
     struct mk_model_info info;
-    struct arena arena;     /* the strings that are given out */
-    const char **keys;      /* of the metadata, [info.n_meta] */
-    const char **tensors;   /* their names, [info.n_tensors] */
+    struct arena arena;   /* the strings that are given out */
+    const char **keys;    /* of the metadata, [info.n_meta] */
+    const char **tensors; /* their names, [info.n_tensors] */
 };
 
 /* What a context was opened for, and with.  compute.c */
 const struct mk_model *ctx_model(const struct mk_ctx *c);
-size_t ctx_batch(const struct mk_ctx *c); /* tokens computed at once */
+size_t ctx_batch(const struct mk_ctx *c);      /* tokens computed at once */
 struct pool *ctx_pool(const struct mk_ctx *c); /* its threads */
 /* Blocks of the KV cache that n more tokens of seq take. */
 size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n);

@@ -25,7 +25,7 @@ struct hparams {
     int n_rot;        /* rotated dims of a head */
     int n_vocab;      /* rows of the embedding */
     int n_ctx_train;
-    float eps;        /* of the norms */
+    float eps; /* of the norms */
     float attn_scale;
 };
 
@@ -60,11 +60,11 @@ struct net {
     struct layer *layers; /* [h.n_layer] */
     struct be_mat *embd;
     struct norm out_norm;
-    struct linear output;         /* embd's matrix when tied */
+    struct linear output; /* embd's matrix when tied */
     struct be_rope rope[NET_ROPES];
-    struct arena arena;           /* layers, host tables, what is listed below */
-    struct held *held;            /* matrices and device memory, for closing */
-    uint64_t weight_bytes;        /* beside the mapped file */
+    struct arena arena;    /* layers, host tables, what is listed below */
+    struct held *held;     /* matrices and device memory, for closing */
+    uint64_t weight_bytes; /* beside the mapped file */
     uint64_t decode_bytes, matmul_params; /* as in struct mk_model_info */
 };
 
@@ -112,8 +112,7 @@ bool load_has(const struct loader *l, const char *name); /* "output.weight" */
 void load_ends(struct loader *l);
 /* The weights of a layer of the pre-norm decoder: attn_norm, q, k, v, o, and
  * ffn_norm, gate, up, down. */
-void load_decoder_layer(struct loader *l, enum load_bias qkv,
-                        enum load_bias o);
+void load_decoder_layer(struct loader *l, enum load_bias qkv, enum load_bias o);
 
 /* Fills net->rope[i] from the keys rope.scaling.* for that base, and from
  * rope_freqs.weight if `freqs`. */

@@ -8,20 +8,13 @@
 #include "engine/engine.h"
 
 static const unsigned char status_of[ERR_N_CODES] = {
-    [ERR_OK] = MK_OK,
-    [ERR_USAGE] = MK_EUSAGE,
-    [ERR_FORMAT] = MK_EFORMAT,
-    [ERR_LIMIT] = MK_ELIMIT,
-    [ERR_PARTIAL] = MK_EIO,
-    [ERR_NOMEM] = MK_ENOMEM,
-    [ERR_IO] = MK_EIO,
-    [ERR_DISK] = MK_EIO,
-    [ERR_NET] = MK_EIO,
-    [ERR_AUTH] = MK_EIO,
-    [ERR_RATE] = MK_EIO,
-    [ERR_TIMEOUT] = MK_EIO,
-    [ERR_NOENV] = MK_ENOENV,
-    [ERR_CANCELLED] = MK_ECANCELLED,
+    [ERR_OK] = MK_OK,          [ERR_USAGE] = MK_EUSAGE,
+    [ERR_FORMAT] = MK_EFORMAT, [ERR_LIMIT] = MK_ELIMIT,
+    [ERR_PARTIAL] = MK_EIO,    [ERR_NOMEM] = MK_ENOMEM,
+    [ERR_IO] = MK_EIO,         [ERR_DISK] = MK_EIO,
+    [ERR_NET] = MK_EIO,        [ERR_AUTH] = MK_EIO,
+    [ERR_RATE] = MK_EIO,       [ERR_TIMEOUT] = MK_EIO,
+    [ERR_NOENV] = MK_ENOENV,   [ERR_CANCELLED] = MK_ECANCELLED,
 };
 
 _Static_assert(MK_ERR_LEN == sizeof(((struct err *)0)->msg),

@@ -14,7 +14,8 @@
 const struct export_format *const export_formats[] = { EXPORT_FORMATS(
     EXPORT_ENTRY) NULL };
 
-/* clang-format off: the columns, one a line, in the order of the query */
+/* the columns, one a line, in the order of the query */
+/* clang-format off */
 const struct export_col export_cols[] = {
     { "model", EXPORT_TEXT },
     { "suite", EXPORT_TEXT },

@@ -30,7 +30,8 @@ struct export_format {
     bool to_folder; /* writes the folder `output` itself, not by write() */
     enum err_code (*run)(const struct export_params *p, struct err *e);
 };
-/* clang-format off: one row a line, sorted */
+/* one row a line, sorted */
+/* clang-format off */
 #define EXPORT_FORMATS(X)                                                      \
     X(csv)                                                                     \
     X(json)                                                                    \

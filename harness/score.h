@@ -35,12 +35,12 @@ enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
                            struct store_score *out, struct err *e) MUST_CHECK;
 
 struct score_totals {
-    int64_t scored;     /* judged now */
-    int64_t changed;    /* had another verdict or score before */
-    int64_t to_correct; /* changed, and correct only now */
-    int64_t to_wrong;   /* changed, and correct only before */
+    int64_t scored;              /* judged now */
+    int64_t changed;             /* had another verdict or score before */
+    int64_t to_correct;          /* changed, and correct only now */
+    int64_t to_wrong;            /* changed, and correct only before */
     int64_t unparsable, refused; /* of those scored */
-    int64_t current;    /* left out: judged by today's matcher already */
+    int64_t current; /* left out: judged by today's matcher already */
 };
 /* Scores stored responses with today's matchers: those without a score or
  * whose matcher, version or settings changed; all: every one.  Commits as it

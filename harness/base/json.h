@@ -25,19 +25,24 @@ enum err_code json_parse(struct json **out, struct str text,
 void json_free(struct json *j);
 
 enum json_type {
-    JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
 };
 enum json_type json_type(const struct json *j);
 const char *json_type_name(enum json_type t); /* "a string", "an object" ... */
 
 /* The member of that exact name, NULL if there is none or j is no object. */
 const struct json *json_get(const struct json *j, const char *key);
-size_t json_len(const struct json *j);        /* of an array or object, else 0 */
+size_t json_len(const struct json *j); /* of an array or object, else 0 */
 const struct json *json_at(const struct json *j, size_t i); /* walks: O(i) */
 /* First child and next sibling, for walking arrays and objects. */
 const struct json *json_child(const struct json *j);
 const struct json *json_next(const struct json *j);
-const char *json_key(const struct json *j);   /* of a member; "" otherwise */
+const char *json_key(const struct json *j);    /* of a member; "" otherwise */
 const char *json_string(const struct json *j); /* NULL if it is no string */
 double json_number(const struct json *j);      /* NaN if it is no number */
 bool json_bool(const struct json *j);          /* false if it is no true */
@@ -56,8 +61,8 @@ enum err_code json_get_int_or(const struct json *j, const char *key,
 enum err_code json_get_num_or(const struct json *j, const char *key,
                               double dflt, double *out,
                               struct err *e) MUST_CHECK;
-enum err_code json_get_bool_or(const struct json *j, const char *key,
-                               bool dflt, bool *out, struct err *e) MUST_CHECK;
+enum err_code json_get_bool_or(const struct json *j, const char *key, bool dflt,
+                               bool *out, struct err *e) MUST_CHECK;
 /* Refuses members that are not in `known` (NULL-terminated), names the nearest. */
 enum err_code json_only(const struct json *j, const char *const *known,
                         struct err *e) MUST_CHECK;

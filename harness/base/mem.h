@@ -36,7 +36,7 @@ size_t mem_count(void);
 struct arena_chunk;
 struct arena {
     struct arena_chunk *head;
-    size_t limit;  /* bytes it may take in all; 0: no limit */
+    size_t limit; /* bytes it may take in all; 0: no limit */
     size_t taken;
     bool failed;
 };

@@ -13,12 +13,18 @@
 
 struct pattern;
 struct pattern_hit {
-    size_t n;                    /* groups set, the whole match counted */
-    struct { size_t at, end; } g[PATTERN_GROUPS]; /* (size_t)-1: not set */
+    size_t n; /* groups set, the whole match counted */
+    struct {
+        size_t at, end;
+    } g[PATTERN_GROUPS]; /* (size_t)-1: not set */
 };
 
-enum pattern_flags { PATTERN_CASELESS = 1, PATTERN_MULTILINE = 2,
-                     PATTERN_DOTALL = 4, PATTERN_EXTENDED = 8 };
+enum pattern_flags {
+    PATTERN_CASELESS = 1,
+    PATTERN_MULTILINE = 2,
+    PATTERN_DOTALL = 4,
+    PATTERN_EXTENDED = 8
+};
 
 /* *out is the caller's, freed by pattern_close().  The error names the offset
  * in the pattern.  A compiled pattern may be shared by threads. */

@@ -44,10 +44,10 @@ size_t text_whole(struct str s);
 int32_t text_rune(struct str s, size_t at, size_t *len);
 /* UTF-8 of rune in out[4]; its length, 0 for a surrogate or too large one. */
 size_t text_encode(int32_t rune, char out[4]);
-size_t text_count(struct str s);   /* code points */
-size_t text_width(struct str s);   /* terminal cells: CJK 2, combining 0 */
+size_t text_count(struct str s); /* code points */
+size_t text_width(struct str s); /* terminal cells: CJK 2, combining 0 */
 int text_rune_width(int32_t rune);
-bool text_is_space(int32_t rune);  /* Unicode White_Space */
+bool text_is_space(int32_t rune); /* Unicode White_Space */
 bool text_is_han(int32_t rune);
 bool text_is_letter(int32_t rune); /* \p{L} */
 bool text_is_mark(int32_t rune);   /* \p{M} */
@@ -59,13 +59,13 @@ size_t text_fit(struct str s, size_t cells);
 
 /* What text_fold() does; together they are what most matchers compare. */
 enum text_fold_flags {
-    TEXT_NFKC = 1,    /* compatibility composition: full width to half ... */
-    TEXT_CASE = 2,    /* Unicode case folding */
-    TEXT_SIMPLE = 4,  /* Traditional to Simplified (OpenCC t2s) */
-    TEXT_PUNCT = 8,   /* Chinese punctuation to its ASCII relative */
-    TEXT_SPACE = 16,  /* runs of white space to one space, ends trimmed */
-    TEXT_NOSPACE = 32,/* all white space away */
-    TEXT_NOPUNCT = 64 /* all punctuation and symbols away */
+    TEXT_NFKC = 1,     /* compatibility composition: full width to half ... */
+    TEXT_CASE = 2,     /* Unicode case folding */
+    TEXT_SIMPLE = 4,   /* Traditional to Simplified (OpenCC t2s) */
+    TEXT_PUNCT = 8,    /* Chinese punctuation to its ASCII relative */
+    TEXT_SPACE = 16,   /* runs of white space to one space, ends trimmed */
+    TEXT_NOSPACE = 32, /* all white space away */
+    TEXT_NOPUNCT = 64  /* all punctuation and symbols away */
 };
 /* Appends the folded s to out.  If map is not NULL it receives, for every byte
  * appended, the offset in s of the character it came from (uint32_t each, as

@@ -69,7 +69,8 @@ enum {
     N_FACTS
 };
 
-/* clang-format off: one column a line */
+/* one column a line */
+/* clang-format off */
 static const struct column facts[N_FACTS] = {
     [ID] = { "id", "id", false, COLUMN_ALL },
     [VERSION] = { "version", "version", false, COLUMN_ALL },
@@ -185,7 +186,8 @@ enum {
     N_ITEM
 };
 
-/* clang-format off: one column a line */
+/* one column a line */
+/* clang-format off */
 static const struct column item_facts[N_ITEM] = {
     [ITEM_ID] = { "id", "id", false, COLUMN_ALL },
     [SUBSET] = { "subset", "subset", false, COLUMN_ALL },

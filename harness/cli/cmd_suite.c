@@ -55,7 +55,8 @@ enum {
     N_COLS
 };
 
-/* clang-format off: one column a line */
+/* one column a line */
+/* clang-format off */
 static const struct column list_cols[N_COLS] = {
     [ID] = { "id", "id", false, COLUMN_ALL },
     [VERSION] = { "version", "version", false, COLUMN_ALL },

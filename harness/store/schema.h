@@ -23,7 +23,8 @@
 /* "mokA" in the header of the file, so that file(1) and we know it. */
 #define SCHEMA_APPLICATION_ID 0x6d6f6b41
 
-/* clang-format off: one SQL line a line */
+/* one SQL line a line */
+/* clang-format off */
 static const char *const schema_1[] = {
     "CREATE TABLE meta ( -- facts about this file\n"
     "    name TEXT PRIMARY KEY, -- created_by, created_ms\n"

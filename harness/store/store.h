@@ -125,7 +125,7 @@ struct store_score {
     double score;
     const char *extracted, *rule;
     int64_t span_at, span_len;
-    bool near_tie;    /* the choice hangs on rounding */
+    bool near_tie; /* the choice hangs on rounding */
 };
 /* One current score a sample; earlier ones stay in the history. */
 enum err_code store_put_score(struct store *s, int64_t sample,
