@@ -84,7 +84,8 @@ static void read_rows(struct run *r, const struct task *t,
 
 static enum err_code keep_gen(struct run *r, struct gen *g, struct err *e)
 {
-    if (!mem_grow(&r->gen, &r->cap_gen, r->n_gen + 1, sizeof *r->gen))
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are kept */
+    if (!mem_grow(&r->gen, &r->cap_gen, r->n_gen + 1, sizeof r->gen[0]))
         return jobs_no_memory(e);
     r->gen[r->n_gen++] = g;
     return ERR_OK;

@@ -29,7 +29,7 @@ void gen_close(struct gen *g);
 void gen_take(struct gen *g, const struct vocab *v, const float *logits,
               size_t n_vocab, const struct row *row);
 /* Ends it for a reason from outside. */
-void gen_end(struct gen *g, enum mk_finish finish);
+void gen_end(struct gen *g, enum mk_finish how);
 void gen_result(const struct gen *g, struct mk_result *r);
 
 #endif

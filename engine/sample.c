@@ -95,7 +95,7 @@ static struct keep narrow(const struct pool_of *p, const struct keep *in,
         while (b > 0 && (sum[b] <= 0 || sum[b] < want))
             want -= sum[b--];
         if (sum[b] <= 0) { /* rounding took us past the last: take it all */
-            while (sum[b] <= 0 && b < 255)
+            while (b < 255 && sum[b] <= 0)
                 b++;
             want = sum[b];
         }

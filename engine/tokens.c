@@ -26,6 +26,7 @@ static void give_text(const struct buf *b, char *out, size_t cap, size_t *len)
     *len = b->n;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the public header's */
 int mk_tokenize(const struct mk_model *m, const char *text, size_t len,
                 unsigned flags, int32_t *ids, size_t cap, size_t *n, char *err)
 {
@@ -99,6 +100,7 @@ int mk_detokenize(const struct mk_model *m, const int32_t *ids, size_t n,
     return status_out(rc, &e, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the public header's */
 int mk_chat_ids(const struct mk_model *m, const char *name,
                 const struct mk_message *msgs, size_t n_msgs,
                 bool add_generation, int32_t *ids, size_t cap, size_t *n,
@@ -115,6 +117,7 @@ int mk_chat_ids(const struct mk_model *m, const char *name,
     return status_out(rc, &e, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the public header's */
 int mk_chat_text(const struct mk_model *m, const char *name,
                  const struct mk_message *msgs, size_t n_msgs,
                  bool add_generation, char *out, size_t cap, size_t *len,

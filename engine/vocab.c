@@ -28,11 +28,12 @@ static const struct vocab_kind *const kinds[] = {
     VOCAB_KINDS(VOCAB_KIND_ROW)
 #undef VOCAB_KIND_ROW
 };
-#define N_KINDS (sizeof kinds / sizeof *kinds)
+#define N_KINDS (sizeof kinds / sizeof kinds[0])
 
 static enum err_code no_memory(struct err *e)
 {
-    return err_set(e, ERR_NOMEM, "tokenizer: out of memory");
+    err_set(e, ERR_NOMEM, "tokenizer: out of memory");
+    return ERR_NOMEM;
 }
 
 /* --- rows of ids ---------------------------------------------------------- */
@@ -313,8 +314,9 @@ static enum err_code index_specials(struct vocab *v, struct err *e)
 
         if (!is_special(v, id, true) || s.n == 0)
             continue;
-        for (k = 0; k < v->n_special && v->special[k].len != s.n; k++)
-            continue;
+        k = 0;
+        while (k < v->n_special && v->special[k].len != s.n)
+            k++;
         if (!mem_grow(&v->special, &cap, k + 1, sizeof *v->special))
             return no_memory(e);
         if (k == v->n_special)

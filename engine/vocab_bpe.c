@@ -163,13 +163,13 @@ static enum err_code read_merges(struct vocab *v, const struct gguf *g,
     size_t at = 0, ahead = 0;
     enum err_code rc = gguf_array(g, "tokenizer.ggml.merges", GGUF_STR, &m, e);
 
-    if (!rc && (!m || m->count > UINT32_MAX / 4))
-        rc = err_set(e, ERR_FORMAT,
-                     "tokenizer.ggml.merges: %s, needed by "
-                     "tokenizer.ggml.model \"gpt2\"",
-                     m ? "too many" : "missing");
     if (rc)
         return rc;
+    if (!m || m->count > UINT32_MAX / 4)
+        return err_set(e, ERR_FORMAT,
+                       "tokenizer.ggml.merges: %s, needed by "
+                       "tokenizer.ggml.model \"gpt2\"",
+                       m ? "too many" : "missing");
     while (size < m->count + m->count / 2)
         size *= 2;
     b->merge = mem_array(size, sizeof *b->merge);

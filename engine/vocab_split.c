@@ -99,7 +99,7 @@ static size_t run_end(const struct classes *c, struct str s, size_t at,
  * (and with U+017F, which folds to s) if `fold`. */
 static size_t contraction(struct str s, size_t at, bool fold)
 {
-    static const char list[][3] = { "s", "t", "re", "ve", "m", "ll", "d" };
+    static const char *const list[] = { "s", "t", "re", "ve", "m", "ll", "d" };
     struct str rest = str_sub(s, at + 1, s.n);
 
     if (s.p[at] != '\'')
@@ -107,13 +107,13 @@ static size_t contraction(struct str s, size_t at, bool fold)
     if (fold && str_starts(rest, STR("\xC5\xBF")))
         return 3;
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        size_t n = strlen(list[i]), k = 0;
+        size_t k = 0;
 
-        while (k < n && k < rest.n &&
+        while (list[i][k] && k < rest.n &&
                (rest.p[k] | (fold && rest.p[k] < 'a' ? 0x20 : 0)) == list[i][k])
             k++;
-        if (k == n)
-            return 1 + n;
+        if (!list[i][k])
+            return 1 + k;
     }
     return 0;
 }

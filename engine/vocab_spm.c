@@ -41,10 +41,13 @@ static int hex(char c)
 /* "<0xHH>", -1 if it is none. */
 static int byte_of(struct str s)
 {
-    if (s.n != 6 || memcmp(s.p, "<0x", 3) != 0 || s.p[5] != '>' ||
-        hex(s.p[3]) < 0 || hex(s.p[4]) < 0)
+    int high, low;
+
+    if (s.n != 6 || memcmp(s.p, "<0x", 3) != 0 || s.p[5] != '>')
         return -1;
-    return hex(s.p[3]) << 4 | hex(s.p[4]);
+    high = hex(s.p[3]);
+    low = hex(s.p[4]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 #define LOW_LINE "\xE2\x96\x81" /* U+2581, a space in these vocabularies */

@@ -87,7 +87,7 @@ START_TEST(real_models_are_recognised_and_rendered)
     snprintf(path, sizeof path, "tests/golden/real/%s.json", real[_i].model);
     t_read(path, &b);
     for (char *p = b.p; (p = strstr(p, "\\u0000"));)
-        memcpy(p, "\\uf8ff", 6);
+        memcpy(p + 2, "f8ff", 4); /* NOLINT: a part of the text */
     t_ok(json_parse(&j, buf_view(&b), &e), &e);
     for (const struct json *c = json_child(json_get(j, "chats")); c;
          c = json_next(c), n++)

@@ -1,5 +1,4 @@
 /* Text out of tokens: whole characters, repaired bytes, stop strings. */
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/stream.h"
@@ -8,14 +7,19 @@
 
 static struct err e;
 
+/* A hexadecimal digit of the golden files. */
+static unsigned digit(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
 static void push_hex(struct stream *s, const char *hex)
 {
     char bytes[256];
     size_t n = 0;
-    unsigned byte;
 
-    for (; *hex && sscanf(hex, "%2x", &byte) == 1; hex += 2)
-        bytes[n++] = (char)byte;
+    for (; *hex; hex += 2)
+        bytes[n++] = (char)(digit(hex[0]) << 4 | digit(hex[1]));
     stream_push(s, bytes, n);
 }
 
