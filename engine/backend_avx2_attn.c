@@ -436,7 +436,8 @@ INLINE void add_to_rows(const struct piece *p, size_t r, int n, size_t at)
 
     VALUE_LOAD(0)
     VALUE_LOAD(1)
-    VALUE_LOAD(2) VALUE_LOAD(3) VALUE_LOAD(4)
+    VALUE_LOAD(2)
+    VALUE_LOAD(3) VALUE_LOAD(4)
         VALUE_LOAD(5) for (; s < end; s++, v += p->v_pad)
     {
         __m256 v0 = _mm256_loadu_ps(v), v1 = _mm256_loadu_ps(v + 8);

@@ -71,18 +71,37 @@ static void add_to(float *acc, const float *sums)
                              _mm256_loadu_ps(sums + PANEL)));
 }
 
-/* All tokens through one tile.  Too few for six: the last one several times. */
+/* The rows of up to six tokens; too few: the last one several times.  Rows that
+ * are a power of two apart would fall on the same lines of the cache: they are
+ * copied side by side. */
+static void take_rows(const struct f32_rows *x, size_t t, size_t first,
+                      size_t n, const float *rows[TOKENS],
+                      float copies[TOKENS][CHAIN + PANEL])
+{
+    const bool clash = x->stride % 512 == 0;
+    size_t left = x->n_tokens - t;
+
+    for (size_t i = 0; i < TOKENS; i++) {
+        rows[i] = x->x + (t + (i < left ? i : left - 1)) * x->stride + first;
+        if (clash && i < left)
+            memcpy(copies[i], rows[i], n * sizeof *copies[i]);
+        if (clash)
+            rows[i] = copies[i < left ? i : left - 1];
+    }
+}
+
+/* All tokens through one tile. */
 static void all_tokens(const float *tile, size_t first, size_t n,
                        const struct f32_rows *x, float *acc)
 {
+    float copies[TOKENS][CHAIN + PANEL];
+
     for (size_t t = 0; t < x->n_tokens; t += TOKENS) {
         size_t left = x->n_tokens - t;
         const float *rows[TOKENS];
         float sums[TOKENS][WIDE];
 
-        for (size_t i = 0; i < TOKENS; i++)
-            rows[i] =
-                x->x + (t + (i < left ? i : left - 1)) * x->stride + first;
+        take_rows(x, t, first, n, rows, copies);
         if (left == 1)
             chain1(tile, n, rows, sums);
         else

@@ -684,158 +684,169 @@ INLINE void floats(struct kind k, const unsigned char *p, size_t first,
 
 /* --- packing -------------------------------------------------------------- */
 
-/* The weights of 32 columns of a row: w[i] holds columns 4i ... 4i+3. */
-typedef void take_fn(const unsigned char *block, int sub, uint32_t w[8]);
+/* The weights of 32 columns of 8 rows: w[i] holds columns 4i ... 4i+3. */
+typedef void take_fn(const unsigned char *const blocks[PANEL], int sub,
+                     __m256i w[8]);
 
-static uint32_t word(const unsigned char *p)
+static int32_t word(const unsigned char *p)
 {
-    uint32_t v;
+    int32_t v;
 
     memcpy(&v, p, sizeof v);
     return v;
 }
 
-static void put_word(unsigned char *plane, int row, uint32_t v)
+/* Four bytes of each row's block, in its lane. */
+static __m256i words(const unsigned char *const blocks[PANEL], size_t at)
 {
-    memcpy(plane + row * 4, &v, sizeof v);
+    return _mm256_setr_epi32(word(blocks[0] + at), word(blocks[1] + at),
+                             word(blocks[2] + at), word(blocks[3] + at),
+                             word(blocks[4] + at), word(blocks[5] + at),
+                             word(blocks[6] + at), word(blocks[7] + at));
 }
 
-static void put_plane(unsigned char *p, int bits, int row, const uint32_t w[8],
-                      int shift)
+/* Bits shift ... shift+bits-1 of the bytes of w, as planes. */
+INLINE void put_plane(unsigned char *p, int bits, const __m256i w[8], int shift)
 {
-    const uint32_t mask = 0x01010101U * ((1U << bits) - 1);
-    const int per_word = 8 / bits; /* planes a word of the output holds */
-    const int n = bits;            /* words of the output */
+    const int per_plane = 8 / bits;
 
-    for (int i = 0; i < n; i++) {
-        uint32_t v = 0;
-        for (int j = 0; j < per_word; j++) {
-            int from = bits == 4 ? i + j * 4 : i * per_word + j;
-            v |= (w[from] >> shift & mask) << (j * bits);
+    for (int i = 0; i < bits; i++, p += 32) {
+        __m256i v = _mm256_setzero_si256();
+        for (int j = 0; j < per_plane; j++) {
+            int from = bits == 4 ? i + j * 4 : i * per_plane + j;
+            __m256i x = move_bits(w[from], shift, 0, (1 << bits) - 1);
+            v = _mm256_or_si256(v, _mm256_slli_epi16(x, j * bits));
         }
-        put_word(p + i * 32, row, v);
+        _mm256_storeu_si256((__m256i *)(void *)p, v);
     }
 }
 
-static void put_planes(struct kind k, unsigned char *p, int row,
-                       const uint32_t w[8])
+INLINE void put_planes(struct kind k, unsigned char *p, const __m256i w[8])
 {
-    put_plane(p, k.low, row, w, 0);
+    put_plane(p, k.low, w, 0);
     if (k.high)
-        put_plane(p + k.low * 32, k.high, row, w, k.low);
+        put_plane(p + k.low * 32, k.high, w, k.low);
 }
 
 /* 16 bytes of nibbles: the lower ones are the first 16 columns. */
-static void take_nibbles(const unsigned char *qs, uint32_t w[8])
+static void take_nibbles(const unsigned char *const blocks[PANEL], size_t at,
+                         __m256i w[8])
 {
-    for (int i = 0; i < 4; i++) {
-        uint32_t v = word(qs + 4 * i);
-        w[i] = v & 0x0F0F0F0FU;
-        w[i + 4] = v >> 4 & 0x0F0F0F0FU;
+    for (size_t i = 0; i < 4; i++) {
+        __m256i v = words(blocks, at + 4 * i);
+        w[i] = move_bits(v, 0, 0, 15);
+        w[i + 4] = move_bits(v, 4, 0, 15);
     }
 }
 
-/* Bits 4i ... 4i+3 of v into bit 4 of the bytes of w[i]. */
-static void take_fifth(uint32_t v, uint32_t w[8])
+/* Bits 4i ... 4i+3 of v into bit 4 of the bytes of w[i]: two copies of the four
+ * bits side by side, 7 bits apart, and the same again 14 bits up. */
+static void take_fifth(__m256i v, __m256i w[8])
 {
     for (int i = 0; i < 8; i++) {
-        uint32_t b = v >> (4 * i) & 15;
-        w[i] |= (b | b << 7 | b << 14 | b << 21) << 4 & 0x10101010U;
+        __m256i b = _mm256_and_si256(_mm256_srli_epi32(v, 4 * i),
+                                     _mm256_set1_epi32(15));
+        b = _mm256_or_si256(b, _mm256_slli_epi32(b, 7));
+        b = _mm256_or_si256(b, _mm256_slli_epi32(b, 14));
+        w[i] = _mm256_or_si256(w[i], move_bits(b, 0, 4, 16));
     }
 }
 
-static void take_q4_0(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q4_0(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
     (void)sub;
-    take_nibbles(block + 2, w);
+    take_nibbles(blocks, 2, w);
 }
 
-static void take_q4_1(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q4_1(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
     (void)sub;
-    take_nibbles(block + 4, w);
+    take_nibbles(blocks, 4, w);
 }
 
-static void take_q5_0(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q5_0(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
     (void)sub;
-    take_nibbles(block + 6, w);
-    take_fifth(word(block + 2), w);
+    take_nibbles(blocks, 6, w);
+    take_fifth(words(blocks, 2), w);
 }
 
-static void take_q5_1(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q5_1(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
     (void)sub;
-    take_nibbles(block + 8, w);
-    take_fifth(word(block + 4), w);
+    take_nibbles(blocks, 8, w);
+    take_fifth(words(blocks, 4), w);
 }
 
-static void take_q8_0(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q8_0(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
     (void)sub;
-    for (int i = 0; i < 8; i++)
-        w[i] = word(block + 2 + 4 * i) ^ 0x80808080U;
+    for (size_t i = 0; i < 8; i++)
+        w[i] = _mm256_xor_si256(words(blocks, 2 + 4 * i),
+                                _mm256_set1_epi8(INT8_MIN));
 }
 
-static void take_q2_k(const unsigned char *block, int sub, uint32_t w[8])
+/* Bits from ... from+bits-1 of the 32 bytes at `at` go to bit `to`. */
+static void take_bits(const unsigned char *const blocks[PANEL], size_t at,
+                      int from, int bits, int to, __m256i w[8])
 {
-    const unsigned char *qs = block + 16 + sub / 4 * 32;
-
-    for (int i = 0; i < 8; i++)
-        w[i] = word(qs + 4 * i) >> (sub % 4 * 2) & 0x03030303U;
-}
-
-static void take_q3_k(const unsigned char *block, int sub, uint32_t w[8])
-{
-    const unsigned char *qs = block + 32 + sub / 4 * 32;
-
-    for (int i = 0; i < 8; i++) {
-        uint32_t low = word(qs + 4 * i) >> (sub % 4 * 2) & 0x03030303U;
-        uint32_t high = word(block + 4 * i) >> sub & 0x01010101U;
-        w[i] = low | high << 2;
+    for (size_t i = 0; i < 8; i++) {
+        __m256i v =
+            move_bits(words(blocks, at + 4 * i), from, 0, (1 << bits) - 1);
+        w[i] = _mm256_or_si256(w[i], _mm256_slli_epi16(v, to));
     }
 }
 
-static void take_q4_k(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q2_k(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
-    const unsigned char *qs = block + 16 + sub / 2 * 32;
-
-    for (int i = 0; i < 8; i++)
-        w[i] = word(qs + 4 * i) >> (sub % 2 * 4) & 0x0F0F0F0FU;
+    take_bits(blocks, 16 + (size_t)sub / 4 * 32, sub % 4 * 2, 2, 0, w);
 }
 
-static void take_q5_k(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q3_k(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
-    const unsigned char *qh = block + 16, *qs = block + 48 + sub / 2 * 32;
-
-    for (int i = 0; i < 8; i++) {
-        uint32_t low = word(qs + 4 * i) >> (sub % 2 * 4) & 0x0F0F0F0FU;
-        uint32_t high = word(qh + 4 * i) >> sub & 0x01010101U;
-        w[i] = low | high << 4;
-    }
+    take_bits(blocks, 32 + (size_t)sub / 4 * 32, sub % 4 * 2, 2, 0, w);
+    take_bits(blocks, 0, sub, 1, 2, w);
 }
 
-static void take_q6_k(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q4_k(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
-    const int part = sub % 4;
-    const unsigned char *ql = block + sub / 4 * 64 + part % 2 * 32;
-    const unsigned char *qh = block + 128 + sub / 4 * 32;
-
-    for (int i = 0; i < 8; i++) {
-        uint32_t low = word(ql + 4 * i) >> (part / 2 * 4) & 0x0F0F0F0FU;
-        uint32_t high = word(qh + 4 * i) >> (part * 2) & 0x03030303U;
-        w[i] = low | high << 4;
-    }
+    take_bits(blocks, 16 + (size_t)sub / 2 * 32, sub % 2 * 4, 4, 0, w);
 }
 
-static void take_iq4_nl(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q5_k(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
-    take_q4_0(block, sub, w);
+    take_bits(blocks, 48 + (size_t)sub / 2 * 32, sub % 2 * 4, 4, 0, w);
+    take_bits(blocks, 16, sub, 1, 4, w);
 }
 
-static void take_iq4_xs(const unsigned char *block, int sub, uint32_t w[8])
+static void take_q6_k(const unsigned char *const blocks[PANEL], int sub,
+                      __m256i w[8])
 {
-    take_nibbles(block + 8 + sub * 16, w);
+    const size_t half = (size_t)sub / 4, part = (size_t)sub % 4;
+
+    take_bits(blocks, half * 64 + part % 2 * 32, (int)part / 2 * 4, 4, 0, w);
+    take_bits(blocks, 128 + half * 32, (int)part * 2, 2, 4, w);
+}
+
+static void take_iq4_nl(const unsigned char *const blocks[PANEL], int sub,
+                        __m256i w[8])
+{
+    take_q4_0(blocks, sub, w);
+}
+
+static void take_iq4_xs(const unsigned char *const blocks[PANEL], int sub,
+                        __m256i w[8])
+{
+    take_nibbles(blocks, 8 + (size_t)sub * 16, w);
 }
 
 /* Scales of 32 columns of a block of 256, as put into a panel. */
@@ -901,23 +912,22 @@ struct source {
     scale_fn *scale; /* blocks of 256 */
 };
 
-static unsigned char *pack_sub(struct kind k, const struct source *s,
+INLINE unsigned char *pack_sub(struct kind k, const struct source *s,
                                const unsigned char *const blocks[PANEL],
                                int sub, unsigned char *p)
 {
-    for (int r = 0; r < PANEL; r++) {
-        unsigned char scale[2] = { 0, 0 };
-        uint32_t w[8];
+    __m256i w[8] = { 0 };
 
-        if (is_super(k)) {
-            s->scale(blocks[r], sub, scale);
-            p[r] = scale[0];
-            if (sub_bytes(k) == 16)
-                p[8 + r] = scale[1];
-        }
-        s->take(blocks[r], sub, w);
-        put_planes(k, p + sub_bytes(k), r, w);
+    for (int r = 0; is_super(k) && r < PANEL; r++) {
+        unsigned char scale[2];
+
+        s->scale(blocks[r], sub, scale);
+        p[r] = scale[0];
+        if (sub_bytes(k) == 16)
+            p[8 + r] = scale[1];
     }
+    s->take(blocks, sub, w);
+    put_planes(k, p + sub_bytes(k), w);
     return p + sub_bytes(k) + plane_bytes(k);
 }
 
