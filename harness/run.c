@@ -375,11 +375,15 @@ static void deliver(void *user, const struct request *q,
         report_progress(r);
 }
 
+/* Asked between steps: also where a commit group that no response closes in
+ * time is committed. */
 static int stop(void *user)
 {
-    const struct run *r = user;
+    struct run *r = user;
     int seen = r->params->interrupts ? (int)*r->params->interrupts : 0;
 
+    if (!r->rc && store_tick(r->params->store, r->e))
+        fail(r, r->e->code);
     if (r->rc)
         return 2;
     return seen > 2 ? 2 : seen;
