@@ -1,9 +1,9 @@
 /* The reference backend: plain C, one obvious loop after the other.
  *
  * It is the truth that the other backends are tested against, so it is never
- * optimised; it takes no threads.  Rows of a batch are taken TILE at a time only
- * so that a weight row is unpacked once for several of them.  "Device memory"
- * is the host's. */
+ * optimised; it takes no threads.  Rows of a batch are taken TILE at a time
+ * only so that a weight row is unpacked once for several of them.  "Device
+ * memory" is the host's. */
 #include "engine/backend.h"
 
 #include <assert.h>

@@ -6,10 +6,10 @@
  * cursor_ok().  Nothing is allocated before the counts were found possible for
  * the bytes that are left.
  *
- * Lookups go through indexes sorted by name, in which duplicates are neighbours.
- * Values stay in the map and may be unaligned: all loads are memcpy.  A file
- * that is truncated while it is mapped raises SIGBUS; copying it first is the
- * safe way for files that others write to. */
+ * Lookups go through indexes sorted by name, in which duplicates are
+ * neighbours.  Values stay in the map and may be unaligned: all loads are
+ * memcpy.  A file that is truncated while it is mapped raises SIGBUS; copying
+ * it first is the safe way for files that others write to. */
 #include "engine/gguf.h"
 
 #include <assert.h>

@@ -62,7 +62,7 @@ struct net {
     struct norm out_norm;
     struct linear output; /* embd's matrix when tied */
     struct be_rope rope[NET_ROPES];
-    struct arena arena;    /* layers, host tables, what is listed below */
+    struct arena arena;    /* layers, host tables, the list of held */
     struct held *held;     /* matrices and device memory, for closing */
     uint64_t weight_bytes; /* beside the mapped file */
     uint64_t decode_bytes, matmul_params; /* as in struct mk_model_info */
@@ -97,7 +97,7 @@ void load_float(struct loader *l, const char *key, float *out);
 /* Fails the load: the file is no such model as we can run. */
 void load_refuse(struct loader *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Reads n->h and allocates n->layers; eps is taken from the key of that name. */
+/* Reads n->h and allocates n->layers; eps is taken from the key eps_key. */
 void load_hparams(struct loader *l, const char *eps_key);
 
 enum load_bias { BIAS_NONE, BIAS_MAY, BIAS_MUST };

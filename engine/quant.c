@@ -2,12 +2,10 @@
  *
  * Each type has one function that unpacks a run of 32 weights into integers and
  * scales; the float values follow from that form, and so do the integer
- * products of the backends.  Every product is a float32 one in the order in which the format's definition
- * writes it, (d * scale) * q - dmin * m, so that the results have the
- * definition's exact bits.  Blocks may be unaligned.  Speed is no concern here:
- * backends that care unpack blocks in ways of their own. */
-#include <math.h>
-#include <stdio.h>
+ * products of the backends.  Every product is a float32 one, in the order in
+ * which the format's definition writes it, (d * scale) * q - dmin * m: the
+ * results have the definition's exact bits.  Blocks may be unaligned.  Speed is
+ * no concern here: backends that care unpack blocks in ways of their own. */
 #include <string.h>
 
 #include "engine/gguf.h"

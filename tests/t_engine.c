@@ -479,8 +479,8 @@ static void check_invariance(const char *model, const char *device,
     mk_model_close(b.m);
 }
 
-/* For `make check` the first and the last model are enough, and a part of one of
- * them on the reference backend, which is slow. */
+/* For `make check` the first and the last model are enough, and a part of one
+ * of them on the reference backend, which is slow. */
 static bool worth_checking(const struct backend *b, size_t model,
                            enum mk_activations act)
 {
@@ -877,22 +877,25 @@ static int whole_life(char *err)
     return rc;
 }
 
+/* A failure that has a way around it (a pattern runs without its compiled form)
+ * does not end the run. */
 START_TEST(no_memory_is_reported_and_nothing_leaks)
 {
     char err[MK_ERR_LEN];
-    size_t n = 1;
-    int rc;
+    size_t before = mem_count(), n_allocs, n_failed = 0;
 
-    for (;; n += full_mode() ? 1 : 3) {
+    ok(whole_life(err), err);
+    n_allocs = mem_count() - before;
+    for (size_t n = 1; n <= n_allocs; n += full_mode() ? 1 : 3) {
+        int rc;
         mem_fail_at(n, false);
         rc = whole_life(err);
         mem_fail_at(0, false);
-        if (rc == MK_OK)
-            break;
-        ck_assert_msg(rc == MK_ENOMEM, "allocation %zu: status %d, %s", n, rc,
-                      err);
+        ck_assert_msg(rc == MK_OK || rc == MK_ENOMEM,
+                      "allocation %zu: status %d, %s", n, rc, err);
+        n_failed += rc != MK_OK;
     }
-    ck_assert_uint_gt(n, 50);
+    ck_assert_uint_gt(n_failed, full_mode() ? 50 : 17);
 }
 END_TEST
 
