@@ -111,7 +111,7 @@ struct str gguf_next_str(const struct gguf_meta *m, size_t *at);
 int32_t gguf_i32_at(const struct gguf_meta *m, uint64_t i); /* I32 or U32 */
 float gguf_f32_at(const struct gguf_meta *m, uint64_t i);
 
-/* --- quant.c: block layouts ------------------------------------------------ */
+/* --- quant.c: block layouts ----------------------------------------------- */
 
 #define QUANT_RUN 32 /* weights that an activation block is multiplied with */
 
