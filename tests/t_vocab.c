@@ -10,6 +10,7 @@
 #include "engine/vocab_split.h"
 #include "harness/base/io.h"
 #include "harness/base/json.h"
+#include "harness/base/mem.h"
 #include "harness/base/pattern.h"
 #include "tests/t.h"
 
@@ -796,6 +797,42 @@ START_TEST(a_megabyte_without_spaces_takes_under_a_second)
 }
 END_TEST
 
+static const char *const small[] = { "tests/golden/tiny/qwen2.gguf",
+                                     "tests/golden/tiny/llama2-gqa.gguf",
+                                     GOLDEN "tokvec/vocab-unigram.gguf" };
+
+/* Opens, tokenises, closes. */
+static enum err_code use(const struct gguf *g)
+{
+    struct str text = STR("Hello 中文 12\n<s> \xff");
+    struct ids ids = { 0 };
+    struct vocab *v = NULL;
+    enum err_code rc = vocab_open(&v, g, &e);
+
+    if (!rc)
+        rc = vocab_tokenize(v, text, MK_PARSE_SPECIAL, &ids, &e);
+    ids_free(&ids);
+    vocab_close(v);
+    return rc;
+}
+
+/* Every allocation fails once: an error each time, no leak, and then it works. */
+START_TEST(without_memory)
+{
+    struct gguf *g;
+    enum err_code rc = ERR_NOMEM;
+
+    t_ok(gguf_open(&g, small[_i], &e), &e);
+    for (size_t nth = 1; rc == ERR_NOMEM; nth++) {
+        mem_fail_at(nth, false);
+        rc = use(g);
+        mem_fail_at(0, false);
+    }
+    t_ok(rc, &e);
+    gguf_close(g);
+}
+END_TEST
+
 START_TEST(stop_tokens)
 {
     const char *file = t_model("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf");
@@ -836,6 +873,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, unused_pieces_are_taken_apart);
     tcase_add_loop_test(tc, a_megabyte_without_spaces_takes_under_a_second, 0,
                         N(big));
+    tcase_add_loop_test(tc, without_memory, 0, N(small));
     tcase_add_test(tc, stop_tokens);
 }
 
