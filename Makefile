@@ -1,9 +1,15 @@
 # mokao: one file, one build folder a variant.  `make help` lists the targets.
 V ?= release
 O := build/$(V)
+VERSION := 0.1.0
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= cc
+MAKEFLAGS += -j$(shell nproc)
+# One short line a file; VERBOSE=1 shows the commands.
+ifndef VERBOSE
+Q = @echo "  $(1) $@";
+endif
 
 CFLAGS ?= -O2 -g
 MODE_release := -O2 -DNDEBUG
@@ -28,8 +34,8 @@ endif
 PKGS := sqlite3 libcjson libpcre2-8 libutf8proc opencc openssl
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -MMD -MP -pthread $(CFLAGS) $(PKG_CFLAGS) $(MODE_$(V)) \
   -DMK_VERSION='"$(VERSION)"' -DMK_SHARE='"$(PREFIX)/share/mokao"'
-VERSION := 0.1.0
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 LDFLAGS_ALL = -pthread $(LDFLAGS) $(MODE_$(V))
 
@@ -50,18 +56,18 @@ all: $O/mokao $O/libmokao-engine.a ## build the program (./mokao)
 
 $O/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call Q,cc)$(CC) $(ALL_CFLAGS) -c $< -o $@
 # The AVX2 kernels alone may use these instructions; they are chosen at run time.
 $O/engine/backend_avx2%o: ALL_CFLAGS += -mavx2 -mfma -mf16c
 $O/report/plot.o: $(wildcard report/plots/*.gp)
 $O/libmokao-engine.a: $(ENGINE_OBJ)
 $O/libmokao.a: $(LIB_OBJ)
 $O/libmokao-engine.a $O/libmokao.a:
-	@rm -f $@; $(AR) rcs $@ $^
+	$(call Q,ar)rm -f $@; $(AR) rcs $@ $^
 $O/mokao: $(CLI_OBJ) $O/libmokao.a
-	$(CC) $(LDFLAGS_ALL) $(CLI_OBJ) $O/libmokao.a $(LIBS) -o $@
+	$(call Q,ld)$(CC) $(LDFLAGS_ALL) $(CLI_OBJ) $O/libmokao.a $(LIBS) -o $@
 $O/tests/t_%: $O/tests/t_%.o $(HELPER_SRC:%.c=$O/%.o) $O/libmokao.a
-	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $O/libmokao.a $(LIBS) $(shell pkg-config --libs check) -o $@
+	$(call Q,ld)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $O/libmokao.a $(LIBS) $(shell pkg-config --libs check) -o $@
 $O/fuzz/%: tests/fuzz/%.c $O/libmokao.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(LDFLAGS_ALL) $O/libmokao.a $(LIBS) -o $@
