@@ -25,9 +25,15 @@ struct arch {
 
 /* The registration, sorted by name. */
 #define ARCHS(X)                                                               \
+    X(baichuan)                                                                \
+    X(chatglm)                                                                 \
     X(gemma3)                                                                  \
+    X(glm4)                                                                    \
+    X(internlm2)                                                               \
     X(llama)                                                                   \
-    X(qwen2)
+    X(minicpm)                                                                 \
+    X(qwen2)                                                                   \
+    X(qwen3)
 #define ARCH_DECL(name) extern const struct arch arch_##name;
 ARCHS(ARCH_DECL)
 #undef ARCH_DECL

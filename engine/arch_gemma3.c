@@ -12,15 +12,17 @@
 #define LAYERS_27B 62
 enum { ROPE_GLOBAL, ROPE_LOCAL };
 
-static void load_post_norms(struct loader *l, struct layer *w)
+static void load_layer(struct loader *l, struct layer *w)
 {
-    const struct hparams *h = &l->net->h;
+    int n_embd = l->net->h.n_embd;
 
-    load_norm(l, &w->q_norm, "attn_q_norm", BE_NORM_RMS, h->k_dim);
-    load_norm(l, &w->k_norm, "attn_k_norm", BE_NORM_RMS, h->k_dim);
+    load_norms(l, w, BE_NORM_RMS);
+    load_attention(l, w, BIAS_NONE, BIAS_NONE);
+    load_ffn(l, w);
+    load_head_norms(l, w);
     load_norm(l, &w->attn_post_norm, "post_attention_norm", BE_NORM_RMS,
-              h->n_embd);
-    load_norm(l, &w->ffn_post_norm, "post_ffw_norm", BE_NORM_RMS, h->n_embd);
+              n_embd);
+    load_norm(l, &w->ffn_post_norm, "post_ffw_norm", BE_NORM_RMS, n_embd);
 }
 
 static void load_scale(struct loader *l)
@@ -75,35 +77,18 @@ static void load_windows(struct loader *l)
 
 static void load(struct loader *l)
 {
-    struct net *n = l->net;
-
     load_hparams(l, "attention.layer_norm_rms_epsilon");
     load_scale(l);
     load_ropes(l);
     load_windows(l);
-    load_ends(l);
-    for (int i = 0; !l->rc && i < n->h.n_layer; i++) {
-        l->layer = i;
-        load_decoder_layer(l, BIAS_NONE, BIAS_NONE);
-        load_post_norms(l, &n->layers[i]);
-    }
+    load_ends(l, BE_NORM_RMS);
+    load_layers(l, load_layer);
 }
 
 static void forward(const struct net *n, struct pass *p)
 {
     pass_embed(n, p, sqrtf((float)n->h.n_embd));
-    for (int i = 0; i < n->h.n_layer; i++) {
-        const struct layer *w = &n->layers[i];
-        pass_norm(n, p, &w->attn_norm);
-        pass_attention(n, p, i);
-        pass_post_norm(n, p, &w->attn_post_norm);
-        pass_add(n, p, 1.0f);
-        pass_norm(n, p, &w->ffn_norm);
-        pass_ffn(n, p, w, BE_ACT_GELU);
-        pass_post_norm(n, p, &w->ffn_post_norm);
-        pass_add(n, p, 1.0f);
-    }
-    pass_norm(n, p, &n->out_norm);
+    pass_sandwich(n, p, BE_ACT_GELU);
 }
 
 const struct arch arch_gemma3 = {

@@ -7,9 +7,16 @@
  * per-pair divisors (Llama 3.1) come with the rope keys. */
 #include "engine/graph.h"
 
+static void load_layer(struct loader *l, struct layer *w)
+{
+    load_norms(l, w, BE_NORM_RMS);
+    load_attention(l, w, BIAS_MAY, BIAS_MAY);
+    load_ffn(l, w);
+    w->rope = &l->net->rope[0];
+}
+
 static void load(struct loader *l)
 {
-    struct net *n = l->net;
     float base = 10000;
     int experts = 0;
 
@@ -19,12 +26,8 @@ static void load(struct loader *l)
         load_refuse(l, "a llama model with experts is not supported");
     load_float(l, "rope.freq_base", &base);
     load_rope(l, 0, base, true, true);
-    load_ends(l);
-    for (int i = 0; !l->rc && i < n->h.n_layer; i++) {
-        l->layer = i;
-        load_decoder_layer(l, BIAS_MAY, BIAS_MAY);
-        n->layers[i].rope = &n->rope[0];
-    }
+    load_ends(l, BE_NORM_RMS);
+    load_layers(l, load_layer);
 }
 
 static void forward(const struct net *n, struct pass *p)

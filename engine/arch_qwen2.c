@@ -2,20 +2,23 @@
  * half-split pairs; small ones tie the output, long contexts come by YaRN. */
 #include "engine/graph.h"
 
+static void load_layer(struct loader *l, struct layer *w)
+{
+    load_norms(l, w, BE_NORM_RMS);
+    load_attention(l, w, BIAS_MUST, BIAS_NONE);
+    load_ffn(l, w);
+    w->rope = &l->net->rope[0];
+}
+
 static void load(struct loader *l)
 {
-    struct net *n = l->net;
     float base = 10000;
 
     load_hparams(l, "attention.layer_norm_rms_epsilon");
     load_float(l, "rope.freq_base", &base);
     load_rope(l, 0, base, false, false);
-    load_ends(l);
-    for (int i = 0; !l->rc && i < n->h.n_layer; i++) {
-        l->layer = i;
-        load_decoder_layer(l, BIAS_MUST, BIAS_NONE);
-        n->layers[i].rope = &n->rope[0];
-    }
+    load_ends(l, BE_NORM_RMS);
+    load_layers(l, load_layer);
 }
 
 static void forward(const struct net *n, struct pass *p)

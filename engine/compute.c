@@ -427,6 +427,21 @@ static void output_product(struct mk_ctx *c, size_t first, size_t n)
         c->m->backend->matmul(c->be, x, cols, n, &l, 1);
 }
 
+/* What families do to the logits beyond the product: on the host, so that
+ * backends need not know. */
+static void finish_logits(const struct net *n, const struct mk_piece *p,
+                          float *x, size_t width)
+{
+    if (!n->logit_bias && !n->logit_scale)
+        return;
+    for (size_t i = 0; i < width; i++) {
+        size_t id = p->n_ids ? (size_t)p->ids[i] : i;
+        float bias = n->logit_bias ? n->logit_bias[id] : 0;
+        float scale = n->logit_scale ? n->logit_scale[id] : 1;
+        x[i] = (x[i] + bias) * scale;
+    }
+}
+
 static void give_logits(struct mk_ctx *c)
 {
     size_t n_vocab = (size_t)c->m->net->h.n_vocab, n;
@@ -438,9 +453,10 @@ static void give_logits(struct mk_ctx *c)
         output_product(c, first, n);
         for (size_t i = 0; i < n; i++) {
             const struct wanted *w = &c->wanted[first + i];
-            c->m->backend->download(c->be, w->piece->logits + w->index * width,
-                                    c->logits + i * width,
+            float *x = w->piece->logits + w->index * width;
+            c->m->backend->download(c->be, x, c->logits + i * width,
                                     width * sizeof(float));
+            finish_logits(c->m->net, w->piece, x, width);
         }
     }
 }

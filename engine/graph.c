@@ -143,6 +143,7 @@ static void attend(const struct net *n, struct pass *p, int i)
                          .n_head = n->h.n_head,
                          .scale = n->h.attn_scale,
                          .window = n->layers[i].window,
+                         .slopes = n->slopes,
                          .spans = p->spans,
                          .n_spans = p->n_spans };
 
@@ -200,15 +201,19 @@ void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
               enum be_act act)
 {
     size_t cols = (size_t)n->h.n_embd, width = (size_t)n->h.n_ff;
-    const struct be_linear lin[] = {
+    const struct be_linear gated[] = {
         { w->gate.mat, w->gate.bias, p->gate, width },
         { w->up.mat, w->up.bias, p->up, width },
     };
+    const struct be_linear plain = { w->up.mat, w->up.bias, p->gate, width };
+    bool gate = w->gate.mat != NULL;
 
     if (p->n_rows == 0)
         return;
-    n->ops->matmul(p->be, p->h, cols, p->n_rows, lin, 2);
-    n->ops->glu(p->be, act, p->gate, width, p->up, width, p->n_rows, width);
+    n->ops->matmul(p->be, p->h, cols, p->n_rows, gate ? gated : &plain,
+                   gate ? 2 : 1);
+    n->ops->glu(p->be, act, p->gate, width, gate ? p->up : NULL, width,
+                p->n_rows, width);
     linear(n, p, p->gate, width, &w->down, p->h, cols);
 }
 
@@ -223,6 +228,22 @@ void pass_prenorm(const struct net *n, struct pass *p, enum be_act act,
         pass_norm(n, p, &w->ffn_norm);
         pass_ffn(n, p, w, act);
         pass_add(n, p, residual_scale);
+    }
+    pass_norm(n, p, &n->out_norm);
+}
+
+void pass_sandwich(const struct net *n, struct pass *p, enum be_act act)
+{
+    for (int i = 0; i < n->h.n_layer; i++) {
+        const struct layer *w = &n->layers[i];
+        pass_norm(n, p, &w->attn_norm);
+        pass_attention(n, p, i);
+        pass_post_norm(n, p, &w->attn_post_norm);
+        pass_add(n, p, 1.0f);
+        pass_norm(n, p, &w->ffn_norm);
+        pass_ffn(n, p, w, act);
+        pass_post_norm(n, p, &w->ffn_post_norm);
+        pass_add(n, p, 1.0f);
     }
     pass_norm(n, p, &n->out_norm);
 }

@@ -44,7 +44,7 @@ void pass_norm(const struct net *n, struct pass *p, const struct norm *w);
 void pass_post_norm(const struct net *n, struct pass *p, const struct norm *w);
 /* h = output projection of the attention of layer i over h */
 void pass_attention(const struct net *n, struct pass *p, int i);
-/* h = down(act(gate(h)) * up(h)) */
+/* h = down(act(gate(h)) * up(h)), or down(act(up(h))) without a gate */
 void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
               enum be_act act);
 /* x += scale * h */
@@ -53,5 +53,7 @@ void pass_add(const struct net *n, struct pass *p, float scale);
 /* All layers of a pre-norm decoder, then h = out_norm(x). */
 void pass_prenorm(const struct net *n, struct pass *p, enum be_act act,
                   float residual_scale);
+/* The same with a norm behind each part too. */
+void pass_sandwich(const struct net *n, struct pass *p, enum be_act act);
 
 #endif

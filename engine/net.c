@@ -75,6 +75,15 @@ static void no_memory(struct loader *l)
         l->rc = err_set(l->e, ERR_NOMEM, "no memory for the weights");
 }
 
+void *load_alloc(struct loader *l, size_t n, size_t size)
+{
+    void *p = l->rc ? NULL : arena_array(&l->net->arena, n, size);
+
+    if (!p)
+        no_memory(l);
+    return p;
+}
+
 /* --- hyper-parameters ----------------------------------------------------- */
 
 static const char *full_key(const struct loader *l, const char *key,
@@ -135,7 +144,7 @@ void load_int_must(struct loader *l, const char *key, int min, int max,
     load_int(l, key, min, max, out);
 }
 
-void load_float(struct loader *l, const char *key, float *out)
+void load_float_or_zero(struct loader *l, const char *key, float *out)
 {
     char full[KEY_ROOM];
     float v = *out;
@@ -143,12 +152,39 @@ void load_float(struct loader *l, const char *key, float *out)
     if (l->rc)
         return;
     l->rc = gguf_float(l->net->gguf, full_key(l, key, full), &v, l->e);
-    if (!l->rc && !(v > 0 && v <= 3e38f)) {
+    if (!l->rc && !(v >= 0 && v <= 3e38f))
         load_refuse(l, "key %s is %g, expected a number above 0", full,
                     (double)v);
-        return;
-    }
-    *out = v;
+    else
+        *out = v;
+}
+
+void load_float(struct loader *l, const char *key, float *out)
+{
+    char full[KEY_ROOM];
+    float v = *out;
+
+    load_float_or_zero(l, key, &v);
+    if (!l->rc && gguf_meta(l->net->gguf, full_key(l, key, full)) && !(v > 0))
+        load_refuse(l, "key %s is 0, expected a number above 0", full);
+    else
+        *out = v;
+}
+
+void load_bool(struct loader *l, const char *key, bool *out)
+{
+    char full[KEY_ROOM];
+
+    if (!l->rc)
+        l->rc = gguf_bool(l->net->gguf, full_key(l, key, full), out, l->e);
+}
+
+void load_str(struct loader *l, const char *key, struct str *out)
+{
+    char full[KEY_ROOM];
+
+    if (!l->rc)
+        l->rc = gguf_str(l->net->gguf, full_key(l, key, full), out, l->e);
 }
 
 static void load_heads(struct loader *l, struct hparams *h)
@@ -190,9 +226,17 @@ void load_hparams(struct loader *l, const char *eps_key)
     if (l->rc)
         return;
     h->attn_scale = 1.0f / sqrtf((float)h->k_dim);
-    n->layers = arena_array(&n->arena, (size_t)h->n_layer, sizeof *n->layers);
-    if (!n->layers)
-        no_memory(l);
+    n->layers = load_alloc(l, (size_t)h->n_layer, sizeof *n->layers);
+}
+
+void load_layers(struct loader *l,
+                 void (*one)(struct loader *l, struct layer *w))
+{
+    for (int i = 0; !l->rc && i < l->net->h.n_layer; i++) {
+        l->layer = i;
+        one(l, &l->net->layers[i]);
+    }
+    l->layer = -1;
 }
 
 /* --- tensors -------------------------------------------------------------- */
@@ -254,14 +298,15 @@ static void hold(struct loader *l, struct be_mat *mat, void *mem)
     no_memory(l);
 }
 
-static struct be_mat *open_mat(struct loader *l, const struct gguf_tensor *t)
+static struct be_mat *open_mat(struct loader *l, const struct gguf_tensor *t,
+                               int64_t first_row, int64_t rows)
 {
     struct net *n = l->net;
     struct be_mat *mat = NULL;
 
     if (l->rc)
         return NULL;
-    l->rc = n->ops->mat_open(n->be, &mat, t, 0, t->dims[1], l->e);
+    l->rc = n->ops->mat_open(n->be, &mat, t, first_row, rows, l->e);
     if (l->rc)
         return NULL;
     n->weight_bytes += n->ops->mat_bytes(mat);
@@ -269,14 +314,15 @@ static struct be_mat *open_mat(struct loader *l, const struct gguf_tensor *t)
     return l->rc ? NULL : mat;
 }
 
-/* What a token reads and multiplies for this matrix. */
+/* What a token reads and multiplies for a matrix of so many rows of t. */
 static void count_product(struct net *n, const struct gguf_tensor *t,
-                          const struct be_mat *mat)
+                          const struct be_mat *mat, int64_t rows)
 {
     uint64_t own = n->ops->mat_bytes(mat);
+    uint64_t all = (uint64_t)(t->dims[1] * t->dims[2]);
 
-    n->decode_bytes += own ? own : t->bytes;
-    n->matmul_params += (uint64_t)t->dims[0] * (uint64_t)t->dims[1];
+    n->decode_bytes += own ? own : t->bytes / all * (uint64_t)rows;
+    n->matmul_params += (uint64_t)t->dims[0] * (uint64_t)rows;
 }
 
 /* Copies float32 values to the device. */
@@ -295,60 +341,99 @@ static float *upload(struct loader *l, const float *host, size_t bytes)
     return l->rc ? NULL : dev;
 }
 
-/* A vector as float32 on the device. */
-static float *open_vector(struct loader *l, const char *name,
-                          const char *suffix, int n)
+/* n values from number `first` on of a vector of `all`, as float32 in dst. */
+static void read_vector(struct loader *l, const char *name, const char *suffix,
+                        int all, int first, int n, float *dst)
 {
-    const struct gguf_tensor *t = find(l, name, suffix, 1, n);
+    const struct gguf_tensor *t = find(l, name, suffix, 1, all);
     const struct quant_type *type;
-    size_t bytes = (size_t)n * sizeof(float);
-    float *host, *dev;
 
     if (!t)
-        return NULL;
+        return;
     type = quant_type((int)t->type);
-    if (type->unpack) {
+    if (type->unpack)
         load_refuse(l, "tensor %.*s is %s, expected F32, F16 or BF16",
                     STR_FMT(t->name), type->name);
+    else
+        type->dequantise(t->data + (size_t)first * (size_t)type->block_bytes,
+                         dst, (size_t)n);
+}
+
+float *load_vector(struct loader *l, const char *name, const char *suffix,
+                   int n)
+{
+    float *host = load_alloc(l, (size_t)n, sizeof *host);
+
+    if (host)
+        read_vector(l, name, suffix, n, 0, n, host);
+    return l->rc ? NULL : host;
+}
+
+/* The same, or a part of one, on the device. */
+static float *open_vector(struct loader *l, const char *name,
+                          const char *suffix, int all, int first, int n)
+{
+    size_t bytes = (size_t)n * sizeof(float);
+    float *host, *dev = NULL;
+
+    if (l->rc)
         return NULL;
-    }
     host = mem_alloc(bytes);
-    if (!host) {
+    if (!host)
         no_memory(l);
-        return NULL;
-    }
-    type->dequantise(t->data, host, (size_t)n);
-    dev = upload(l, host, bytes);
+    else
+        read_vector(l, name, suffix, all, first, n, host);
+    if (!l->rc)
+        dev = upload(l, host, bytes);
     mem_free(host);
     return dev;
+}
+
+static bool has_bias(const struct loader *l, const char *name,
+                     enum load_bias bias)
+{
+    char full[KEY_ROOM];
+
+    return bias == BIAS_MUST ||
+           (bias == BIAS_MAY &&
+            gguf_tensor(l->net->gguf, full_name(l, name, ".bias", full)));
+}
+
+void load_parts(struct loader *l, const char *name,
+                const struct load_part *parts, size_t n, int cols,
+                enum load_bias bias)
+{
+    const struct gguf_tensor *t;
+    int all = 0, first = 0;
+
+    for (size_t i = 0; i < n; i++)
+        all += parts[i].rows;
+    t = find(l, name, ".weight", all, cols);
+    for (size_t i = 0; t && !l->rc && i < n; first += parts[i++].rows) {
+        struct linear *w = parts[i].out;
+
+        w->mat = open_mat(l, t, first, parts[i].rows);
+        if (l->rc)
+            return;
+        count_product(l->net, t, w->mat, parts[i].rows);
+        if (has_bias(l, name, bias))
+            w->bias = open_vector(l, name, ".bias", all, first, parts[i].rows);
+    }
 }
 
 void load_linear(struct loader *l, struct linear *out, const char *name,
                  int rows, int cols, enum load_bias bias)
 {
-    const struct gguf_tensor *t = find(l, name, ".weight", rows, cols);
-    char full[KEY_ROOM];
-
-    if (!t)
-        return;
-    out->mat = open_mat(l, t);
-    if (l->rc)
-        return;
-    count_product(l->net, t, out->mat);
-    if (bias == BIAS_MAY &&
-        gguf_tensor(l->net->gguf, full_name(l, name, ".bias", full)))
-        bias = BIAS_MUST;
-    if (bias == BIAS_MUST)
-        out->bias = open_vector(l, name, ".bias", rows);
+    load_parts(l, name, &(struct load_part){ out, rows }, 1, cols, bias);
 }
 
 void load_norm(struct loader *l, struct norm *out, const char *name,
                enum be_norm_kind kind, int n)
 {
     out->kind = kind;
-    out->weight = open_vector(l, name, ".weight", n);
+    out->weight = open_vector(l, name, ".weight", n, 0, n);
     if (kind == BE_NORM_LAYER)
-        out->bias = open_vector(l, name, ".bias", n);
+        out->bias = open_vector(l, name, ".bias", n, 0, n);
 }
 
 static void load_embedding(struct loader *l)
@@ -362,163 +447,23 @@ static void load_embedding(struct loader *l)
     if (!t)
         return;
     n->h.n_vocab = (int)t->dims[1];
-    n->embd = open_mat(l, t);
+    n->embd = open_mat(l, t, 0, t->dims[1]);
     if (l->rc || load_has(l, "output.weight"))
         return;
     n->output.mat = n->embd;
-    count_product(n, t, n->embd);
+    count_product(n, t, n->embd, t->dims[1]);
 }
 
-void load_ends(struct loader *l)
+void load_ends(struct loader *l, enum be_norm_kind kind)
 {
     struct net *n = l->net;
 
     l->layer = -1;
     load_embedding(l);
-    load_norm(l, &n->out_norm, "output_norm", BE_NORM_RMS, n->h.n_embd);
+    load_norm(l, &n->out_norm, "output_norm", kind, n->h.n_embd);
     if (!l->rc && !n->output.mat)
         load_linear(l, &n->output, "output", n->h.n_vocab, n->h.n_embd,
                     BIAS_NONE);
-}
-
-void load_decoder_layer(struct loader *l, enum load_bias qkv, enum load_bias o)
-{
-    const struct hparams *h = &l->net->h;
-    struct layer *w = &l->net->layers[l->layer];
-    int q_rows = h->n_head * h->k_dim, k_rows = h->n_kv_head * h->k_dim;
-
-    load_norm(l, &w->attn_norm, "attn_norm", BE_NORM_RMS, h->n_embd);
-    load_linear(l, &w->q, "attn_q", q_rows, h->n_embd, qkv);
-    load_linear(l, &w->k, "attn_k", k_rows, h->n_embd, qkv);
-    load_linear(l, &w->v, "attn_v", h->n_kv_head * h->v_dim, h->n_embd, qkv);
-    load_linear(l, &w->o, "attn_output", h->n_embd, h->n_head * h->v_dim, o);
-    load_norm(l, &w->ffn_norm, "ffn_norm", BE_NORM_RMS, h->n_embd);
-    load_linear(l, &w->gate, "ffn_gate", h->n_ff, h->n_embd, BIAS_NONE);
-    load_linear(l, &w->up, "ffn_up", h->n_ff, h->n_embd, BIAS_NONE);
-    load_linear(l, &w->down, "ffn_down", h->n_embd, h->n_ff, BIAS_NONE);
-}
-
-/* --- rope ----------------------------------------------------------------- */
-
-static float *rope_table(struct loader *l, int i, float base, bool interleaved)
-{
-    struct net *n = l->net;
-    int n_rot = n->h.n_rot;
-    float *inv;
-
-    if (l->rc)
-        return NULL;
-    inv = arena_array(&n->arena, (size_t)n_rot / 2, sizeof *inv);
-    if (!inv) {
-        no_memory(l);
-        return NULL;
-    }
-    for (int j = 0; j < n_rot / 2; j++)
-        inv[j] = (float)pow(base, -2.0 * j / n_rot);
-    n->rope[i] = (struct be_rope){ inv, n_rot, interleaved, 1.0f };
-    return inv;
-}
-
-void load_rope_plain(struct loader *l, int i, float base, bool interleaved)
-{
-    rope_table(l, i, base, interleaved);
-}
-
-static void scale_linear(float *inv, int n, float factor)
-{
-    for (int j = 0; j < n; j++)
-        inv[j] /= factor;
-}
-
-struct yarn {
-    float factor, ext_factor, attn_factor, beta_fast, beta_slow;
-    int orig_ctx;
-};
-
-/* The (fractional) pair that turns `beta` times over the original context. */
-static double yarn_pair(const struct yarn *y, double beta, double base,
-                        int n_rot)
-{
-    return n_rot * log(y->orig_ctx / (2 * 3.14159265358979323846 * beta)) /
-           (2 * log(base));
-}
-
-/* YaRN (arXiv 2309.00071): fast pairs stay, slow ones are divided by the
- * factor, a ramp lies between; cos and sin grow with the factor's logarithm. */
-static void scale_yarn(struct loader *l, float *inv, const struct yarn *y,
-                       double base, float *mscale)
-{
-    int n_rot = l->net->h.n_rot;
-    double lo = fmax(0, floor(yarn_pair(y, y->beta_fast, base, n_rot)));
-    double hi = fmin(n_rot - 1, ceil(yarn_pair(y, y->beta_slow, base, n_rot)));
-
-    for (int j = 0; j < n_rot / 2; j++) {
-        double ramp = (j - lo) / fmax(0.001, hi - lo);
-        double keep = (1 - fmin(1, fmax(0, ramp))) * y->ext_factor;
-        inv[j] = (float)(inv[j] / y->factor * (1 - keep) + inv[j] * keep);
-    }
-    *mscale = y->attn_factor * (float)(1 + 0.1 * log((double)y->factor));
-}
-
-static void load_yarn(struct loader *l, struct yarn *y)
-{
-    load_int(l, "rope.scaling.original_context_length", 1, MAX_CTX,
-             &y->orig_ctx);
-    load_float(l, "rope.scaling.yarn_ext_factor", &y->ext_factor);
-    load_float(l, "rope.scaling.attn_factor", &y->attn_factor);
-    load_float(l, "rope.scaling.yarn_attn_factor", &y->attn_factor);
-    load_float(l, "rope.scaling.yarn_beta_fast", &y->beta_fast);
-    load_float(l, "rope.scaling.yarn_beta_slow", &y->beta_slow);
-}
-
-/* Llama 3.1's scaling comes as a divisor for each pair. */
-static void scale_by_tensor(struct loader *l, float *inv)
-{
-    int n = l->net->h.n_rot / 2;
-    const struct gguf_tensor *t;
-    float f;
-
-    l->layer = -1;
-    if (!load_has(l, "rope_freqs.weight"))
-        return;
-    t = find(l, "rope_freqs", ".weight", 1, n);
-    if (t && t->type != GGML_F32)
-        load_refuse(l, "tensor rope_freqs.weight must be F32");
-    for (int j = 0; !l->rc && j < n; j++) {
-        memcpy(&f, t->data + (size_t)j * sizeof f, sizeof f);
-        if (!(f > 0 && f <= 3e38f))
-            load_refuse(l,
-                        "rope_freqs.weight holds %g, expected a number "
-                        "above 0",
-                        (double)f);
-        inv[j] /= f;
-    }
-}
-
-void load_rope(struct loader *l, int i, float base, bool interleaved,
-               bool freqs)
-{
-    struct yarn y = { 1, 1, 1, 32, 1, l->net->h.n_ctx_train };
-    struct str type = STR("linear");
-    char full[KEY_ROOM];
-    float *inv = rope_table(l, i, base, interleaved);
-
-    load_float(l, "rope.scale_linear", &y.factor);
-    load_float(l, "rope.scaling.factor", &y.factor);
-    load_yarn(l, &y);
-    if (l->rc)
-        return;
-    l->rc = gguf_str(l->net->gguf, full_key(l, "rope.scaling.type", full),
-                     &type, l->e);
-    if (str_is(type, "linear"))
-        scale_linear(inv, l->net->h.n_rot / 2, y.factor);
-    else if (str_is(type, "yarn"))
-        scale_yarn(l, inv, &y, base, &l->net->rope[i].mscale);
-    else if (!str_is(type, "none"))
-        load_refuse(l, "%s is \"%.*s\", known are none, linear and yarn", full,
-                    STR_FMT(type));
-    if (!l->rc && freqs)
-        scale_by_tensor(l, inv);
 }
 
 /* --- the whole ------------------------------------------------------------ */

@@ -25,6 +25,7 @@ struct hparams {
     int n_rot;        /* rotated dims of a head */
     int n_vocab;      /* rows of the embedding */
     int n_ctx_train;
+    int n_pos; /* positions that can be computed at all; 0: any number */
     float eps; /* of the norms */
     float attn_scale;
 };
@@ -62,7 +63,11 @@ struct net {
     struct norm out_norm;
     struct linear output; /* embd's matrix when tied */
     struct be_rope rope[NET_ROPES];
-    struct arena arena;    /* layers, host tables, the list of held */
+    float *slopes; /* [h.n_head] ALiBi, host memory, or NULL */
+    /* Host memory, [h.n_vocab] or NULL: logit = (product + bias) * scale. */
+    float *logit_bias, *logit_scale;
+    void *own;             /* what only this family has */
+    struct arena arena;    /* layers, host tables, what is listed below */
     struct held *held;     /* matrices and device memory, for closing */
     uint64_t weight_bytes; /* beside the mapped file */
     uint64_t decode_bytes, matmul_params; /* as in struct mk_model_info */
@@ -92,27 +97,61 @@ struct loader {
 void load_int(struct loader *l, const char *key, int min, int max, int *out);
 void load_int_must(struct loader *l, const char *key, int min, int max,
                    int *out);
-/* Finite and above 0. */
+/* Finite and above 0; or 0 too. */
 void load_float(struct loader *l, const char *key, float *out);
+void load_float_or_zero(struct loader *l, const char *key, float *out);
+void load_bool(struct loader *l, const char *key, bool *out);
+void load_str(struct loader *l, const char *key, struct str *out);
 /* Fails the load: the file is no such model as we can run. */
 void load_refuse(struct loader *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Reads n->h and allocates n->layers; eps is taken from the key eps_key. */
+/* Reads n->h and allocates n->layers; eps is taken from the key of that name. */
 void load_hparams(struct loader *l, const char *eps_key);
 
 enum load_bias { BIAS_NONE, BIAS_MAY, BIAS_MUST };
 /* NAME.weight [rows][cols], NAME.bias [rows]. */
 void load_linear(struct loader *l, struct linear *out, const char *name,
                  int rows, int cols, enum load_bias bias);
+/* A tensor that holds several matrices one after the other, and so its bias. */
+struct load_part {
+    struct linear *out;
+    int rows;
+};
+void load_parts(struct loader *l, const char *name,
+                const struct load_part *parts, size_t n, int cols,
+                enum load_bias bias);
 /* NAME.weight [n], and NAME.bias [n] for layer norms. */
 void load_norm(struct loader *l, struct norm *out, const char *name,
                enum be_norm_kind kind, int n);
+/* Tensor NAME SUFFIX [n] as float32 in host memory that lives as long as the
+ * network. */
+float *load_vector(struct loader *l, const char *name, const char *suffix,
+                   int n);
 bool load_has(const struct loader *l, const char *name); /* "output.weight" */
-/* token_embd, output_norm (RMS), output: tied when the file has none. */
-void load_ends(struct loader *l);
-/* The weights of a layer of the pre-norm decoder: attn_norm, q, k, v, o, and
- * ffn_norm, gate, up, down. */
-void load_decoder_layer(struct loader *l, enum load_bias qkv, enum load_bias o);
+/* token_embd, output_norm, output: tied when the file has none. */
+void load_ends(struct loader *l, enum be_norm_kind kind);
+/* Memory that lives as long as the network, zeroed; NULL when the load has
+ * failed. */
+void *load_alloc(struct loader *l, size_t n, size_t size);
+
+/* Calls one() for each layer, with l->layer set. */
+void load_layers(struct loader *l,
+                 void (*one)(struct loader *l, struct layer *w));
+/* attn_q, attn_k, attn_v, attn_output; or the first three in one tensor. */
+void load_attention(struct loader *l, struct layer *w, enum load_bias qkv,
+                    enum load_bias o);
+void load_attention_fused(struct loader *l, struct layer *w, enum load_bias qkv,
+                          enum load_bias o);
+/* ffn_gate, ffn_up, ffn_down; the first two in one tensor; or no gate. */
+void load_ffn(struct loader *l, struct layer *w);
+void load_ffn_fused(struct loader *l, struct layer *w);
+void load_mlp(struct loader *l, struct layer *w, enum load_bias bias);
+/* attn_norm and ffn_norm. */
+void load_norms(struct loader *l, struct layer *w, enum be_norm_kind kind);
+/* attn_q_norm and attn_k_norm: RMS over each head. */
+void load_head_norms(struct loader *l, struct layer *w);
+/* ALiBi: net->slopes for that largest bias (8 in all published models). */
+void load_slopes(struct loader *l, float max_bias);
 
 /* Fills net->rope[i] from the keys rope.scaling.* for that base, and from
  * rope_freqs.weight if `freqs`. */

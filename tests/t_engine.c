@@ -23,15 +23,25 @@
 static const struct backend *const backends[] = { BACKENDS(BACKEND_ENTRY) };
 #define N_BACKENDS (sizeof backends / sizeof backends[0])
 
-/* Models with float weights alone come first: F32 and one of each other. */
+/* The models: F32 and one of each other type. */
 static const char *const models[] = {
-    "gemma3",      "internlm1", "llama-linear", "llama-mha",   "llama2-gqa",
-    "llama3-rope", "qwen2",     "qwen2-yarn",   "smollm2",     "yi",
-    "qwen2-bf16",  "qwen2-f16", "qwen2-iq4nl",  "qwen2-iq4xs", "qwen2-q2k",
-    "qwen2-q3k",   "qwen2-q40", "qwen2-q41",    "qwen2-q4k",   "qwen2-q4km",
-    "qwen2-q50",   "qwen2-q51", "qwen2-q5k",    "qwen2-q6k",   "qwen2-q80",
+    "baichuan-13b", "chatglm2",   "gemma3",       "glm4-0414",   "internlm1",
+    "internlm2",    "llama-mha",  "llama-linear", "llama2-gqa",  "llama3-rope",
+    "minicpm",      "qwen2",      "qwen2-yarn",   "qwen3",       "smollm2",
+    "yi",           "qwen2-bf16", "qwen2-f16",    "qwen2-iq4nl", "qwen2-iq4xs",
+    "qwen2-q2k",    "qwen2-q3k",  "qwen2-q40",    "qwen2-q41",   "qwen2-q4k",
+    "qwen2-q4km",   "qwen2-q50",  "qwen2-q51",    "qwen2-q5k",   "qwen2-q6k",
+    "qwen2-q80",
 };
 #define N_MODELS (sizeof models / sizeof models[0])
+
+/* More members of the families; they are looked for among the shared files. */
+static const char *const shared_models[] = {
+    "baichuan-7b", "baichuan-7b-32l", "baichuan-13b-40l",
+    "chatglm3",    "glm4-9b-chat",    "baichuan2-13b",
+};
+#define N_SHARED_MODELS (sizeof shared_models / sizeof shared_models[0])
+#define SHARED "reference/engine/tiny/"
 
 /* --- helpers -------------------------------------------------------------- */
 
@@ -134,6 +144,7 @@ struct ref {
     struct json *j;
     int32_t prompt[32], greedy[32];
     size_t n_prompt, n_greedy, n_vocab;
+    char model[300]; /* path */
 };
 
 static size_t read_ids(const struct json *a, int32_t *out)
@@ -144,13 +155,15 @@ static size_t read_ids(const struct json *a, int32_t *out)
     return n;
 }
 
-static void open_ref(struct ref *r, const char *name)
+/* NAME.json and NAME.gguf in the folder. */
+static void open_ref_in(struct ref *r, const char *folder, const char *name)
 {
-    char path[256];
+    char path[300];
     struct buf text;
     struct err e;
 
-    snprintf(path, sizeof path, TINY "%s.json", name);
+    snprintf(r->model, sizeof r->model, "%s%s.gguf", folder, name);
+    snprintf(path, sizeof path, "%s%s.json", folder, name);
     t_read(path, &text);
     t_ok(json_parse(&r->j, buf_view(&text), &e), &e);
     buf_free(&text);
@@ -159,6 +172,11 @@ static void open_ref(struct ref *r, const char *name)
     r->n_vocab = (size_t)json_number(json_get(r->j, "n_vocab"));
     ck_assert_uint_le(r->n_vocab, MAX_VOCAB);
     ck_assert(r->n_prompt == 12 && r->n_greedy == 16);
+}
+
+static void open_ref(struct ref *r, const char *name)
+{
+    open_ref_in(r, TINY, name);
 }
 
 static void check_near(double got, double want, double bar, const char *what)
@@ -225,26 +243,31 @@ static void check_greedy(struct mk_ctx *c, const struct ref *r)
     mk_seq_free(c, seq);
 }
 
-START_TEST(float_path_gives_the_reference_logits)
+static void check_floats(const struct ref *r)
 {
-    struct ref r;
-
-    open_ref(&r, models[_i]);
     for (size_t b = 0; b < N_BACKENDS; b++) {
         struct mk_model *m;
         struct mk_ctx *c;
         if (!backends[b]->available())
             continue;
-        m = open_tiny(models[_i], backends[b]->name, MK_ACT_F32);
+        m = open_path(r->model, backends[b]->name, MK_ACT_F32);
         ck_assert_str_eq(mk_model_info(m)->device, backends[b]->name);
-        ck_assert_int_eq(mk_model_info(m)->n_vocab, (int)r.n_vocab);
+        ck_assert_int_eq(mk_model_info(m)->n_vocab, (int)r->n_vocab);
         c = open_ctx(m, 64, 64, 1);
-        check_all_positions(c, &r);
+        check_all_positions(c, r);
         if (full_mode() || backends[b] != &backend_ref)
-            check_greedy(c, &r);
+            check_greedy(c, r);
         mk_ctx_close(c);
         mk_model_close(m);
     }
+}
+
+START_TEST(float_path_gives_the_reference_logits)
+{
+    struct ref r;
+
+    open_ref(&r, models[_i]);
+    check_floats(&r);
     json_free(r.j);
 }
 END_TEST
@@ -264,29 +287,51 @@ static double nmse_of(const float *x, const struct ref *r)
 
 /* Activations as int8 move these models' logits by up to 0.4 (0.45 in other
  * engines): the likeliest token is compared where the next is further off. */
-START_TEST(integer_path_is_near_the_reference)
+static void check_integers(const struct ref *r)
 {
-    struct ref r;
+    double margin = json_number(json_at(json_get(r->j, "greedy_margins"), 0));
     float x[MAX_VOCAB];
-    double margin;
 
-    open_ref(&r, models[_i]);
-    margin = json_number(json_at(json_get(r.j, "greedy_margins"), 0));
     for (size_t b = 0; b < N_BACKENDS; b++) {
         struct mk_model *m;
         struct mk_ctx *c;
         if (!backends[b]->available())
             continue;
-        m = open_tiny(models[_i], backends[b]->name, MK_ACT_Q8);
+        m = open_path(r->model, backends[b]->name, MK_ACT_Q8);
         c = open_ctx(m, 64, 64, 1);
-        compute(c, new_seq(c), r.prompt, r.n_prompt, MK_WANT_LAST, x);
-        ck_assert_msg(nmse_of(x, &r) <= 1e-2, "NMSE on %s is %g",
-                      backends[b]->name, nmse_of(x, &r));
+        compute(c, new_seq(c), r->prompt, r->n_prompt, MK_WANT_LAST, x);
+        ck_assert_msg(nmse_of(x, r) <= 1e-2, "NMSE on %s is %g",
+                      backends[b]->name, nmse_of(x, r));
         if (margin > 0.3)
-            ck_assert_int_eq((int)argmax(x, r.n_vocab), r.greedy[0]);
+            ck_assert_int_eq((int)argmax(x, r->n_vocab), r->greedy[0]);
         mk_ctx_close(c);
         mk_model_close(m);
     }
+}
+
+START_TEST(integer_path_is_near_the_reference)
+{
+    struct ref r;
+
+    open_ref(&r, models[_i]);
+    check_integers(&r);
+    json_free(r.j);
+}
+END_TEST
+
+START_TEST(other_members_of_families_are_right_too)
+{
+    const char *index = t_shared(SHARED "index.json");
+    char folder[256];
+    struct ref r;
+
+    if (!index)
+        return;
+    snprintf(folder, sizeof folder, "%.*s",
+             (int)(strlen(index) - strlen("index.json")), index);
+    open_ref_in(&r, folder, shared_models[_i]);
+    check_floats(&r);
+    check_integers(&r);
     json_free(r.j);
 }
 END_TEST
@@ -724,7 +769,7 @@ START_TEST(models_that_do_not_fit_are_refused)
     float nan_value = NAN;
 
     check_refused(patched("yi", "general.architecture", 4 + 8, "lxama", 5),
-                  "\"lxama\" are not supported; known are gemma3, llama, ");
+                  "\"lxama\" are not supported; known are baichuan, chatglm");
     check_refused(patched("yi", "llama.block_count", 4, &zero, 4),
                   "llama.block_count is 0, expected 1");
     check_refused(patched("yi", "llama.block_count", 4, &five, 4),
@@ -905,6 +950,8 @@ static void setup(TCase *tc)
                         (int)N_MODELS);
     tcase_add_loop_test(tc, integer_path_is_near_the_reference, 0,
                         (int)N_MODELS);
+    tcase_add_loop_test(tc, other_members_of_families_are_right_too, 0,
+                        (int)N_SHARED_MODELS);
     tcase_add_loop_test(tc, results_have_the_same_bits_in_any_batch, 0,
                         (int)N_BIT_MODELS);
     tcase_add_test(tc, blocks_are_shared_and_given_back);
