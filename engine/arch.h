@@ -26,9 +26,12 @@ struct arch {
 /* The registration, sorted by name. */
 #define ARCHS(X)                                                               \
     X(baichuan)                                                                \
+    X(bloom)                                                                   \
     X(chatglm)                                                                 \
     X(gemma3)                                                                  \
     X(glm4)                                                                    \
+    X(gpt2)                                                                    \
+    X(gptj)                                                                    \
     X(internlm2)                                                               \
     X(llama)                                                                   \
     X(minicpm)                                                                 \

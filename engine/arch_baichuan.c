@@ -21,7 +21,7 @@ static void load_layer(struct loader *l, struct layer *w)
     w->rope = l->net->slopes ? NULL : &l->net->rope[0];
 }
 
-static void load_positions(struct loader *l)
+static void load_place(struct loader *l)
 {
     float base = 10000, alibi = l->net->h.n_layer == LAYERS_13B ? 8 : 0;
 
@@ -83,7 +83,7 @@ static void load_norm_head(struct loader *l)
 static void load(struct loader *l)
 {
     load_hparams(l, "attention.layer_norm_rms_epsilon");
-    load_positions(l);
+    load_place(l);
     load_ends(l, BE_NORM_RMS);
     load_norm_head(l);
     load_layers(l, load_layer);

@@ -208,6 +208,13 @@ struct pool *ctx_pool(const struct mk_ctx *c)
     return c->pool;
 }
 
+size_t ctx_longest(const struct mk_ctx *c)
+{
+    size_t free = mk_free_positions(c), most = (size_t)c->m->net->h.n_pos;
+
+    return most > 0 && most < free ? most : free;
+}
+
 size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n)
 {
     return kv_need(c->kv, seq, n);
@@ -263,6 +270,18 @@ static enum err_code check_ids(const struct mk_ctx *c, const int32_t *ids,
     return ERR_OK;
 }
 
+static enum err_code check_positions(const struct mk_ctx *c,
+                                     const struct mk_piece *p, struct err *e)
+{
+    size_t have = kv_len(c->kv, p->seq), most = (size_t)c->m->net->h.n_pos;
+
+    if (most == 0 || (have <= most && p->n <= most - have))
+        return ERR_OK;
+    return err_set(e, ERR_LIMIT,
+                   "%zu more tokens after %zu: the model has %zu positions",
+                   p->n, have, most);
+}
+
 static enum err_code check_piece(const struct mk_ctx *c,
                                  const struct mk_piece *p, struct err *e)
 {
@@ -276,7 +295,8 @@ static enum err_code check_piece(const struct mk_ctx *c,
         return err_set(e, ERR_USAGE, "no room for the wanted logits");
     if (p->n_ids > (size_t)c->m->net->h.n_vocab)
         return err_set(e, ERR_USAGE, "more logits than the vocabulary has");
-    rc = check_ids(c, p->tokens, p->n, "token", e);
+    rc = check_positions(c, p, e);
+    rc = rc ? rc : check_ids(c, p->tokens, p->n, "token", e);
     return rc ? rc : check_ids(c, p->ids, p->n_ids, "wanted token", e);
 }
 

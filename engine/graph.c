@@ -5,69 +5,97 @@
 
 /* --- buffers -------------------------------------------------------------- */
 
-struct widths {
-    size_t x, q, k, v, ff; /* floats of a row */
-};
+#define N_BUFFERS 9
 
-static struct widths widths_of(const struct hparams *h)
+/* Floats of a row of each buffer. */
+static void widths_of(const struct net *n, size_t width[N_BUFFERS])
 {
+    const struct hparams *h = &n->h;
     size_t n_head = (size_t)h->n_head, n_kv = (size_t)h->n_kv_head;
     size_t k_dim = (size_t)h->k_dim, v_dim = (size_t)h->v_dim;
 
-    return (struct widths){ (size_t)h->n_embd,
-                            n_head * (k_dim > v_dim ? k_dim : v_dim),
-                            n_kv * k_dim, n_kv * v_dim, (size_t)h->n_ff };
+    width[0] = width[1] = (size_t)h->n_embd;
+    width[2] = width[3] = n_head * (k_dim > v_dim ? k_dim : v_dim);
+    width[4] = n_kv * k_dim;
+    width[5] = n_kv * v_dim;
+    width[6] = width[7] = (size_t)h->n_ff;
+    width[8] = n->spare;
+}
+
+static void buffers_of(struct pass *p, float **buffer[N_BUFFERS])
+{
+    float **all[N_BUFFERS] = { &p->x, &p->h,    &p->q,  &p->o,    &p->k,
+                               &p->v, &p->gate, &p->up, &p->spare };
+    memcpy(buffer, all, sizeof all);
 }
 
 uint64_t pass_bytes(const struct net *n, size_t n_rows)
 {
-    struct widths w = widths_of(&n->h);
-    size_t row = 2 * w.x + 2 * w.q + w.k + w.v + 2 * w.ff;
-    return (uint64_t)n_rows * row * sizeof(float);
-}
+    size_t width[N_BUFFERS], row = n->pos_embd ? sizeof(int32_t) : 0;
 
-static enum err_code buffer(const struct net *n, struct pass *p, float **out,
-                            size_t width, struct err *e)
-{
-    void *mem = NULL;
-    enum err_code rc =
-        n->ops->alloc(p->be, &mem, p->room * width * sizeof(float), e);
-    *out = mem;
-    return rc;
+    widths_of(n, width);
+    for (size_t i = 0; i < N_BUFFERS; i++)
+        row += width[i] * sizeof(float);
+    return (uint64_t)n_rows * row;
 }
 
 enum err_code pass_init(struct pass *p, const struct net *n, struct be *be,
                         size_t n_rows, struct err *e)
 {
-    struct widths w = widths_of(&n->h);
-    enum err_code rc;
+    size_t width[N_BUFFERS];
+    float **buffer[N_BUFFERS];
+    enum err_code rc = ERR_OK;
 
     *p = (struct pass){ .be = be, .room = n_rows };
-    rc = buffer(n, p, &p->x, w.x, e);
-    rc = rc ? rc : buffer(n, p, &p->h, w.x, e);
-    rc = rc ? rc : buffer(n, p, &p->q, w.q, e);
-    rc = rc ? rc : buffer(n, p, &p->k, w.k, e);
-    rc = rc ? rc : buffer(n, p, &p->v, w.v, e);
-    rc = rc ? rc : buffer(n, p, &p->o, w.q, e);
-    rc = rc ? rc : buffer(n, p, &p->gate, w.ff, e);
-    return rc ? rc : buffer(n, p, &p->up, w.ff, e);
+    widths_of(n, width);
+    buffers_of(p, buffer);
+    for (size_t i = 0; i < N_BUFFERS && !rc; i++) {
+        void *mem = NULL;
+        if (width[i] > 0)
+            rc = n->ops->alloc(be, &mem, n_rows * width[i] * sizeof(float), e);
+        *buffer[i] = mem;
+    }
+    if (!rc && n->pos_embd) {
+        p->pos = mem_array(n_rows, sizeof *p->pos);
+        if (!p->pos)
+            rc = err_set(e, ERR_NOMEM, "no memory for %zu positions", n_rows);
+    }
+    return rc;
 }
 
 void pass_free(struct pass *p, const struct net *n)
 {
-    float *all[] = { p->x, p->h, p->q, p->k, p->v, p->o, p->gate, p->up };
+    float **buffer[N_BUFFERS];
 
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (all[i])
-            n->ops->free(p->be, all[i]);
+    buffers_of(p, buffer);
+    for (size_t i = 0; i < N_BUFFERS; i++)
+        if (*buffer[i])
+            n->ops->free(p->be, *buffer[i]);
+    mem_free(p->pos);
     *p = (struct pass){ 0 };
 }
 
 /* --- rows ----------------------------------------------------------------- */
 
+static void swap(float **a, float **b)
+{
+    float *t = *a;
+    *a = *b;
+    *b = t;
+}
+
 void pass_embed(const struct net *n, struct pass *p, float scale)
 {
     n->ops->embed(p->be, n->embd, p->ids, p->n_rows, scale, p->x);
+}
+
+void pass_add_positions(const struct net *n, struct pass *p)
+{
+    for (size_t s = 0; s < p->n_spans; s++)
+        for (size_t i = 0; i < p->spans[s].n; i++)
+            p->pos[p->spans[s].row + i] = p->spans[s].pos + (int32_t)i;
+    n->ops->embed(p->be, n->pos_embd, p->pos, p->n_rows, 1.0f, p->h);
+    pass_add(n, p, 1.0f);
 }
 
 static void norm_rows(const struct net *n, struct pass *p, const float *src,
@@ -78,6 +106,11 @@ static void norm_rows(const struct net *n, struct pass *p, const float *src,
     if (p->n_rows > 0)
         n->ops->norm(p->be, w->kind, src, width, p->n_rows, width, w->weight,
                      w->bias, n->h.eps, dst, width);
+}
+
+void pass_norm_x(const struct net *n, struct pass *p, const struct norm *w)
+{
+    norm_rows(n, p, p->x, w, p->x);
 }
 
 void pass_norm(const struct net *n, struct pass *p, const struct norm *w)
@@ -94,6 +127,18 @@ void pass_add(const struct net *n, struct pass *p, float scale)
 {
     if (p->n_rows > 0)
         n->ops->add(p->be, p->x, p->h, scale, p->n_rows * (size_t)n->h.n_embd);
+}
+
+void pass_save(struct pass *p)
+{
+    swap(&p->h, &p->spare);
+}
+
+void pass_add_saved(const struct net *n, struct pass *p)
+{
+    swap(&p->h, &p->spare);
+    pass_add(n, p, 1.0f);
+    swap(&p->h, &p->spare);
 }
 
 static void linear(const struct net *n, struct pass *p, const float *x,
@@ -148,13 +193,6 @@ static void attend(const struct net *n, struct pass *p, int i)
                          .n_spans = p->n_spans };
 
     n->ops->attention(p->be, p->kv, &a);
-}
-
-static void swap(float **a, float **b)
-{
-    float *t = *a;
-    *a = *b;
-    *b = t;
 }
 
 /* Rows whose logits nobody wants are of no use once their keys and values are

@@ -26,7 +26,8 @@ struct pass {
     size_t n_wanted;
     /* device memory for `room` rows */
     size_t room;
-    float *x, *h, *q, *k, *v, *o, *gate, *up;
+    float *x, *h, *q, *k, *v, *o, *gate, *up, *spare;
+    int32_t *pos; /* [room] for learned positions, host memory */
 };
 
 /* Allocates the buffers for batches of n rows; pass_free() takes them back, of
@@ -38,6 +39,10 @@ uint64_t pass_bytes(const struct net *n, size_t n_rows);
 
 /* x = embeddings times scale */
 void pass_embed(const struct net *n, struct pass *p, float scale);
+/* x += learned positions */
+void pass_add_positions(const struct net *n, struct pass *p);
+/* x = norm(x) */
+void pass_norm_x(const struct net *n, struct pass *p, const struct norm *w);
 /* h = norm(x) */
 void pass_norm(const struct net *n, struct pass *p, const struct norm *w);
 /* h = norm(h) */
@@ -49,6 +54,10 @@ void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
               enum be_act act);
 /* x += scale * h */
 void pass_add(const struct net *n, struct pass *p, float scale);
+
+/* Puts h aside (the spare buffer has room for a row of x); x += what was. */
+void pass_save(struct pass *p);
+void pass_add_saved(const struct net *n, struct pass *p);
 
 /* All layers of a pre-norm decoder, then h = out_norm(x). */
 void pass_prenorm(const struct net *n, struct pass *p, enum be_act act,

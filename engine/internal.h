@@ -35,6 +35,8 @@ struct mk_model {
 const struct mk_model *ctx_model(const struct mk_ctx *c);
 size_t ctx_batch(const struct mk_ctx *c);      /* tokens computed at once */
 struct pool *ctx_pool(const struct mk_ctx *c); /* its threads */
+/* Tokens that a new sequence may have at the most. */
+size_t ctx_longest(const struct mk_ctx *c);
 /* Blocks of the KV cache that n more tokens of seq take. */
 size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n);
 

@@ -286,7 +286,7 @@ int mk_jobs_run(struct mk_ctx *c, const struct mk_jobs *jobs, char *err)
                      .vocab = m->vocab,
                      .jobs = jobs,
                      .n_vocab = (size_t)m->info.n_vocab,
-                     .capacity = mk_free_positions(c),
+                     .capacity = ctx_longest(c),
                      .n_batch = ctx_batch(c),
                      .n_parallel = jobs->n_parallel ? jobs->n_parallel : 8,
                      .focus = TREE_NONE,

@@ -454,6 +454,20 @@ static void load_embedding(struct loader *l)
     count_product(n, t, n->embd, t->dims[1]);
 }
 
+void load_positions(struct loader *l)
+{
+    struct net *n = l->net;
+    int rows = n->h.n_ctx_train;
+    const struct gguf_tensor *t;
+
+    l->layer = -1;
+    t = find(l, "position_embd", ".weight", rows, n->h.n_embd);
+    if (!t)
+        return;
+    n->h.n_pos = rows;
+    n->pos_embd = open_mat(l, t, 0, rows);
+}
+
 void load_ends(struct loader *l, enum be_norm_kind kind)
 {
     struct net *n = l->net;

@@ -60,16 +60,18 @@ struct net {
     struct hparams h;
     struct layer *layers; /* [h.n_layer] */
     struct be_mat *embd;
-    struct norm out_norm;
+    struct be_mat *pos_embd; /* learned positions, or NULL */
+    struct norm embd_norm, out_norm;
     struct linear output; /* embd's matrix when tied */
     struct be_rope rope[NET_ROPES];
     float *slopes; /* [h.n_head] ALiBi, host memory, or NULL */
     /* Host memory, [h.n_vocab] or NULL: logit = (product + bias) * scale. */
     float *logit_bias, *logit_scale;
-    void *own;             /* what only this family has */
-    struct arena arena;    /* layers, host tables, what is listed below */
-    struct held *held;     /* matrices and device memory, for closing */
-    uint64_t weight_bytes; /* beside the mapped file */
+    size_t spare;       /* floats of a row that the forward pass needs beside */
+    void *own;          /* what only this family has */
+    struct arena arena; /* layers, host tables, what is listed below */
+    struct held *held;  /* matrices and device memory, for closing */
+    uint64_t weight_bytes;                /* beside the mapped file */
     uint64_t decode_bytes, matmul_params; /* as in struct mk_model_info */
 };
 
@@ -130,6 +132,8 @@ float *load_vector(struct loader *l, const char *name, const char *suffix,
 bool load_has(const struct loader *l, const char *name); /* "output.weight" */
 /* token_embd, output_norm, output: tied when the file has none. */
 void load_ends(struct loader *l, enum be_norm_kind kind);
+/* position_embd: a row for each position there is. */
+void load_positions(struct loader *l);
 /* Memory that lives as long as the network, zeroed; NULL when the load has
  * failed. */
 void *load_alloc(struct loader *l, size_t n, size_t size);

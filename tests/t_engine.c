@@ -25,13 +25,13 @@ static const struct backend *const backends[] = { BACKENDS(BACKEND_ENTRY) };
 
 /* The models: F32 and one of each other type. */
 static const char *const models[] = {
-    "baichuan-13b", "chatglm2",   "gemma3",       "glm4-0414",   "internlm1",
-    "internlm2",    "llama-mha",  "llama-linear", "llama2-gqa",  "llama3-rope",
-    "minicpm",      "qwen2",      "qwen2-yarn",   "qwen3",       "smollm2",
-    "yi",           "qwen2-bf16", "qwen2-f16",    "qwen2-iq4nl", "qwen2-iq4xs",
-    "qwen2-q2k",    "qwen2-q3k",  "qwen2-q40",    "qwen2-q41",   "qwen2-q4k",
-    "qwen2-q4km",   "qwen2-q50",  "qwen2-q51",    "qwen2-q5k",   "qwen2-q6k",
-    "qwen2-q80",
+    "baichuan-13b", "bloom",       "chatglm2",    "gpt2",       "moss",
+    "gemma3",       "glm4-0414",   "internlm1",   "internlm2",  "llama-mha",
+    "llama-linear", "llama2-gqa",  "llama3-rope", "minicpm",    "qwen2",
+    "qwen2-yarn",   "qwen3",       "smollm2",     "yi",         "qwen2-bf16",
+    "qwen2-f16",    "qwen2-iq4nl", "qwen2-iq4xs", "qwen2-q2k",  "qwen2-q3k",
+    "qwen2-q40",    "qwen2-q41",   "qwen2-q4k",   "qwen2-q4km", "qwen2-q50",
+    "qwen2-q51",    "qwen2-q5k",   "qwen2-q6k",   "qwen2-q80",
 };
 #define N_MODELS (sizeof models / sizeof models[0])
 
@@ -338,9 +338,12 @@ END_TEST
 
 /* --- the same bits, whatever else is going on ----------------------------- */
 
-/* Mixed types, plain floats, windows. */
+/* Mixed types, plain floats, ALiBi, learned positions, a bias of logits, scales
+ * of them, windows. */
 static const char *const bit_models[] = { "qwen2-q4km", "qwen2-q3k",
-                                          "llama2-gqa", "gemma3" };
+                                          "llama2-gqa", "bloom",
+                                          "gpt2",       "moss",
+                                          "minicpm",    "gemma3" };
 #define N_BIT_MODELS (sizeof bit_models / sizeof bit_models[0])
 
 struct bits {
@@ -631,6 +634,28 @@ START_TEST(refusals_leave_sequences_as_they_were)
     ck_assert_uint_eq(mk_seq_len(c, 44), 0);
     tokens[2] = 0;
     compute(c, 0, tokens, 59, MK_WANT_LAST, x); /* what fits still works */
+    mk_ctx_close(c);
+    mk_model_close(m);
+}
+END_TEST
+
+/* gpt2 has a row for each of 256 positions. */
+START_TEST(there_are_as_many_positions_as_the_model_has)
+{
+    struct mk_model *m = open_tiny("gpt2", "auto", MK_ACT_F32);
+    struct mk_ctx *c = open_ctx(m, 512, 64, 1);
+    int32_t tokens[257], seq = new_seq(c);
+    struct mk_piece p = { .seq = seq, .tokens = tokens, .n = 257 };
+    char err[MK_ERR_LEN];
+    float x[MAX_VOCAB];
+
+    some_tokens(tokens, 257, mk_model_info(m)->n_vocab, 1);
+    ck_assert_int_eq(mk_compute(c, &p, 1, err), MK_ELIMIT);
+    ck_assert_ptr_nonnull(strstr(err, "the model has 256 positions"));
+    compute(c, seq, tokens, 256, MK_WANT_LAST, x);
+    p.n = 1;
+    ck_assert_int_eq(mk_compute(c, &p, 1, err), MK_ELIMIT);
+    ck_assert_uint_eq(mk_seq_len(c, seq), 256);
     mk_ctx_close(c);
     mk_model_close(m);
 }
@@ -956,6 +981,7 @@ static void setup(TCase *tc)
                         (int)N_BIT_MODELS);
     tcase_add_test(tc, blocks_are_shared_and_given_back);
     tcase_add_test(tc, refusals_leave_sequences_as_they_were);
+    tcase_add_test(tc, there_are_as_many_positions_as_the_model_has);
     tcase_add_test(tc, figures_of_a_model_are_right);
     tcase_add_test(tc, metadata_is_shown_as_text);
     tcase_add_test(tc, context_bytes_follow_the_positions);
