@@ -794,7 +794,7 @@ START_TEST(models_that_do_not_fit_are_refused)
     float nan_value = NAN;
 
     check_refused(patched("yi", "general.architecture", 4 + 8, "lxama", 5),
-                  "\"lxama\" are not supported; known are baichuan, chatglm");
+                  "\"lxama\" are not supported; known are baichuan, bloom");
     check_refused(patched("yi", "llama.block_count", 4, &zero, 4),
                   "llama.block_count is 0, expected 1");
     check_refused(patched("yi", "llama.block_count", 4, &five, 4),
