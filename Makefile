@@ -84,12 +84,13 @@ demo: deps ## two real models through the ten suites: ranking, plots, database
 
 check: ## the quick part of the tests, under 30 s
 	@$(MAKE) --no-print-directory V=asan check-run
-check-run: $(TESTS) $O/mokao
+tests-built: $(TESTS)
+check-run: tests-built $O/mokao
 	@sh tests/run.sh quick $O
 test: deps models ## unit, golden and end to end, with ASan and UBSan
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory V=asan test-run
-test-run: $(TESTS) $O/mokao
+test-run: tests-built $O/mokao
 	@sh tests/run.sh full $O
 test-all: test ## adds valgrind, tsan, fault loops, long fuzzing
 	@sh tests/all.sh
@@ -127,7 +128,7 @@ clean: ## remove build/ and the program
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
-.PHONY: all deps models models-all demo check check-run test test-run test-all fuzz fuzz-run golden lint bench coverage \
+.PHONY: all deps models models-all demo check tests-built check-run test test-run test-all fuzz fuzz-run golden lint bench coverage \
   install uninstall clean help
 .SECONDARY:
 -include $(ALL_SRC:%.c=$O/%.d)

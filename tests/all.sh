@@ -4,14 +4,14 @@ set -u
 bad=0
 sh tests/deps.sh all || exit
 echo "== valgrind over the unit tests"
-make -s V=debug all $(for t in tests/t_*.c; do echo "build/debug/$(basename "$t" .c | sed 's|^|tests/|')"; done) || exit
+make V=debug all tests-built || exit
 for t in build/debug/tests/t_*; do
     case $t in *.o | *.d | *t_real) continue ;; esac
     CK_FORK=no MOKAO_TEST_MODE=quick valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$t" \
         >build/valgrind.log 2>&1 || { echo "valgrind: $t"; tail -n 30 build/valgrind.log; bad=1; }
 done
 echo "== thread sanitizer"
-make -s V=tsan build/tsan/tests/t_pool build/tsan/tests/t_jobs build/tsan/mokao || exit
+make V=tsan build/tsan/tests/t_pool build/tsan/tests/t_jobs build/tsan/mokao || exit
 for t in build/tsan/tests/t_pool build/tsan/tests/t_jobs; do "$t" || bad=1; done
 MOKAO=$PWD/build/tsan/mokao sh tests/e2e/run.sh || bad=1
 echo "== fuzzing, ${FUZZ_SECONDS:-60} s each"
