@@ -106,7 +106,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_rune(struct buf *b, int32_t rune)
 {
-    char bytes[4];
+    char bytes[4] = { 0 };
 
     buf_add(b, bytes, text_encode(rune, bytes));
 }

@@ -102,13 +102,16 @@ static int write_all(int fd, struct str s)
 static int sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+    size_t n = slash ? (size_t)(slash - path) + 1 : 0;
+    char *dir = mem_alloc(n + 2);
     int fd, rc;
 
-    if (slash && !dir)
+    if (!dir)
         return -1;
-    fd = open(dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(dir);
+    memcpy(dir, path, n);
+    memcpy(dir + n, ".", 2);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    mem_free(dir);
     if (fd < 0)
         return -1;
     rc = do_sync(fd);
