@@ -152,7 +152,7 @@ static enum err_code read_model(const struct json *j, const char *dir,
     m->kind = arena_strdup(a, kind);
     m->path = resolve(a, dir, path);
     m->template = template ? arena_strdup(a, template) : NULL;
-    return ERR_OK;
+    return a->failed ? err_set(e, ERR_NOMEM, "no memory for a model") : ERR_OK;
 }
 
 static enum err_code read_models(const struct json *j, const char *dir,
@@ -172,7 +172,7 @@ static enum err_code read_models(const struct json *j, const char *dir,
         if (read_model(m, dir, a, &(*out)[i], e))
             return err_wrap(e, "entry %zu", i + 1);
         for (size_t k = 0; k < i; k++)
-            if (strcmp((*out)[k].id, (*out)[i].id) == 0)
+            if (str_eq(str_of((*out)[k].id), str_of((*out)[i].id)))
                 return err_set(e, ERR_FORMAT,
                                "entries %zu and %zu: both have the id \"%s\"",
                                k + 1, i + 1, (*out)[i].id);
@@ -276,7 +276,7 @@ static bool has_name(const struct model_spec *m, const char *name)
     for (size_t i = 0; i < m->n_names; i++)
         if (strcmp(m->names[i], name) == 0)
             return true;
-    return strcmp(m->id, name) == 0;
+    return str_is(str_of(m->id), name);
 }
 
 enum err_code model_find(const char *spec, const char *file, struct arena *a,

@@ -211,12 +211,15 @@ static enum err_code read_scores(const struct json *j, struct arena *a,
                                  const struct request *q, struct response *r,
                                  struct err *e)
 {
-    double *logprobs, *tokens;
+    double *logprobs = NULL, *tokens = NULL;
     int64_t *counts;
+    enum err_code rc =
+        read_numbers(j, "logprobs", q->n_options, a, &logprobs, e);
 
-    if (read_numbers(j, "logprobs", q->n_options, a, &logprobs, e) ||
-        read_numbers(j, "option_tokens", q->n_options, a, &tokens, e))
-        return e->code;
+    if (!rc)
+        rc = read_numbers(j, "option_tokens", q->n_options, a, &tokens, e);
+    if (rc || !tokens)
+        return rc;
     counts = arena_array(a, q->n_options + 1, sizeof *counts);
     if (!counts)
         return err_set(e, ERR_NOMEM, "no memory for the scores");

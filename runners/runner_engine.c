@@ -207,15 +207,17 @@ static enum err_code option_ids(struct window *w, const struct request *q,
                                 const struct ids *prompt, const char *option,
                                 struct ids *out, struct err *e)
 {
-    struct ids tail;
+    struct ids tail = { NULL, 0 };
     const char *whole;
+    enum err_code rc;
 
     if (!q->n_messages) {
         whole = arena_printf(&w->arena, "%s%s", q->prompt, option);
         return tokenize(w, str_of(whole), MK_ADD_SPECIAL, out, e);
     }
-    if (tokenize(w, str_of(option), 0, &tail, e))
-        return e->code;
+    rc = tokenize(w, str_of(option), 0, &tail, e);
+    if (rc)
+        return rc;
     out->n = prompt->n + tail.n;
     out->p = arena_array(&w->arena, out->n, sizeof *out->p);
     if (!out->p)
@@ -239,7 +241,7 @@ static enum err_code score_job(struct window *w, const struct request *q,
                                struct err *e)
 {
     struct mk_option *o = arena_array(&w->arena, q->n_options, sizeof *o);
-    struct ids ids;
+    struct ids ids = { NULL, 0 };
 
     if (!o)
         return err_set(e, ERR_NOMEM, "no memory for the options");
@@ -281,7 +283,7 @@ static void generate_job(const struct request *q, const struct ids *prompt,
 static enum err_code make_job(struct window *w, const struct request *q,
                               struct mk_job *job, struct err *e)
 {
-    struct ids prompt;
+    struct ids prompt = { NULL, 0 };
 
     *job = (struct mk_job){ 0 };
     if (prompt_ids(w, q, &prompt, e))

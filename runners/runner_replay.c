@@ -6,23 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "harness/base/io.h"
 #include "runners/record.h"
 #include "runners/runner.h"
 
-struct entry { /* the responses to one request, in the order of the file */
-    char key[DIGEST_HEX];
-    struct response *responses;
-    size_t n, cap, next;
-    UT_hash_handle hh;
+struct entry {
+    char key[DIGEST_HEX]; /* of the request */
+    size_t line;          /* records of one request keep their order */
+    struct response response;
+    size_t given; /* of the first of a request's: answers given */
 };
 
 struct replay {
     struct runner base;
-    struct entry *entries;
+    struct entry *entries; /* sorted by key and line */
+    size_t n, cap;
     bool scores;
     char digest[DIGEST_HEX];
     struct arena arena;
@@ -31,57 +29,52 @@ struct replay {
 static void replay_close(struct runner *base)
 {
     struct replay *r = (struct replay *)base;
-    struct entry *it, *next;
 
-    HASH_ITER(hh, r->entries, it, next)
-    {
-        HASH_DEL(r->entries, it);
-        mem_free(it->responses);
-        mem_free(it);
-    }
+    mem_free(r->entries);
     arena_free(&r->arena);
     mem_free(r);
 }
 
-static struct entry *find_entry(struct replay *r, const char *key)
+static int by_key_and_line(const void *a, const void *b)
 {
-    struct entry *it;
-    HASH_FIND_STR(r->entries, key, it);
-    return it;
+    const struct entry *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+
+    return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-static struct entry *make_entry(struct replay *r, const char *key)
+/* The first entry of that key; *n is how many there are, 0 for none. */
+static struct entry *find_entries(struct replay *r, const char *key, size_t *n)
 {
-    struct entry *it = find_entry(r, key);
+    size_t lo = 0, hi = r->n, mid;
 
-    if (it)
-        return it;
-    it = mem_zalloc(sizeof *it);
-    if (!it)
-        return NULL;
-    memcpy(it->key, key, sizeof it->key);
-    HASH_ADD_STR(r->entries, key, it);
-    if (!it->hh.tbl) { /* uthash found no memory */
-        mem_free(it);
-        return NULL;
+    while (lo < hi) {
+        mid = lo + (hi - lo) / 2;
+        if (strcmp(r->entries[mid].key, key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return it;
+    for (*n = 0; lo + *n < r->n; ++*n)
+        if (strcmp(r->entries[lo + *n].key, key) != 0)
+            break;
+    return r->entries + lo;
 }
 
-static enum err_code add_line(struct replay *r, struct str line, struct err *e)
+static enum err_code add_line(struct replay *r, struct str line, size_t number,
+                              struct err *e)
 {
+    struct entry it = { .line = number };
     struct request q;
-    struct response res;
-    char key[DIGEST_HEX];
-    struct entry *it;
+    enum err_code rc = record_read(line, &r->arena, &q, &it.response, e);
 
-    if (record_read(line, &r->arena, &q, &res, e) || request_digest(&q, key, e))
-        return e->code;
-    it = make_entry(r, key);
-    if (!it ||
-        !mem_grow(&it->responses, &it->cap, it->n + 1, sizeof *it->responses))
+    if (!rc)
+        rc = request_digest(&q, it.key, e);
+    if (rc)
+        return rc;
+    if (!mem_grow(&r->entries, &r->cap, r->n + 1, sizeof *r->entries))
         return err_set(e, ERR_NOMEM, "no memory for the records");
-    it->responses[it->n++] = res;
+    r->entries[r->n++] = it;
     r->scores = r->scores || q.kind == REQUEST_SCORE;
     return ERR_OK;
 }
@@ -99,12 +92,15 @@ static enum err_code read_file(struct replay *r, const char *path,
     while (!rc && io_next_line(&lines)) {
         if (str_trim(lines.line).n == 0)
             continue;
-        rc = add_line(r, lines.line, e);
+        rc = add_line(r, lines.line, lines.number, e);
         if (rc)
             err_wrap(e, "%s: line %zu", path, lines.number);
     }
-    if (!rc)
+    if (!rc) {
         digest_hex(buf_view(&text), r->digest);
+        if (r->n)
+            qsort(r->entries, r->n, sizeof *r->entries, by_key_and_line);
+    }
     buf_free(&text);
     return rc;
 }
@@ -132,7 +128,8 @@ static enum err_code answer(struct replay *r, const struct request *q,
                             struct response *out, struct err *e)
 {
     char key[DIGEST_HEX];
-    struct entry *it;
+    struct entry *first;
+    size_t n;
 
     *out = (struct response){ .code = ERR_NOENV,
                               .message = "no recorded response to this prompt",
@@ -145,11 +142,9 @@ static enum err_code answer(struct replay *r, const struct request *q,
                               .first_token_ns = -1 };
     if (request_digest(q, key, e))
         return e->code;
-    it = find_entry(r, key);
-    if (it) {
-        *out = it->responses[it->next];
-        it->next = (it->next + 1) % it->n;
-    }
+    first = find_entries(r, key, &n);
+    if (n)
+        *out = first[first->given++ % n].response;
     out->started_ms = io_wall_ms();
     return ERR_OK;
 }

@@ -19,7 +19,7 @@ enum err_code suite_open(struct suite **out, const char *path, struct err *e)
     if (!s)
         return err_set(e, ERR_NOMEM, "%s: no memory", path);
     arena_init(&s->arena, 0);
-    load_suite(&l, path);
+    suite_load_suite(&l, path);
     if (l.rc)
         suite_close(s);
     else

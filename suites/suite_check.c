@@ -74,18 +74,19 @@ static void check_doubles(struct loader *l)
     struct asked *list = mem_array(2 * n + 1, sizeof *list);
 
     if (!list) {
-        load_stop(l, err_set(l->e, ERR_NOMEM, "no memory for %zu items", n));
+        suite_load_stop(l,
+                        err_set(l->e, ERR_NOMEM, "no memory for %zu items", n));
         return;
     }
-    load_stop(l, list_asked(l, list));
+    suite_load_stop(l, list_asked(l, list));
     if (!l->rc)
         found = find_doubles(list, n, list + n);
     for (size_t i = 0; i < found; i++) {
         const struct asked *again = &list[n + i], *first = again->first;
         l->file = again->file;
-        load_warn(l, again->item->line, "question",
-                  "asks the same as %s line %zu (id %s)", first->file,
-                  first->item->line, first->item->id);
+        suite_load_warn(l, again->item->line, "question",
+                        "asks the same as %s line %zu (id %s)", first->file,
+                        first->item->line, first->item->id);
     }
     mem_free(list);
 }
@@ -100,7 +101,7 @@ static const char *plain_answer(struct loader *l, const struct item *it)
 
     if (!it->answer || it->answer[0] != '"')
         return NULL;
-    load_stop(l, json_parse(&j, str_of(it->answer), l->e));
+    suite_load_stop(l, json_parse(&j, str_of(it->answer), l->e));
     if (!l->rc)
         s = arena_strdup(&l->s->arena, json_string(j));
     json_free(j);
@@ -144,7 +145,7 @@ static void check_given_away(struct loader *l, const struct item *it,
             holds(it->question, it->choices[i].text))
             return;
     }
-    load_warn(l, it->line, "answer", "stands in the question");
+    suite_load_warn(l, it->line, "answer", "stands in the question");
 }
 
 static void check_choices(struct loader *l, const struct item *it)
@@ -153,8 +154,8 @@ static void check_choices(struct loader *l, const struct item *it)
         for (size_t k = 0; k < i; k++) {
             if (strcmp(it->choices[i].text, it->choices[k].text) != 0)
                 continue;
-            load_warn(l, it->line, "choices", "%s and %s say the same",
-                      it->choices[k].key, it->choices[i].key);
+            suite_load_warn(l, it->line, "choices", "%s and %s say the same",
+                            it->choices[k].key, it->choices[i].key);
             return;
         }
     }
@@ -171,8 +172,8 @@ static void check_decoded(struct loader *l, const struct item *it)
     for (size_t i = 0; i < it->n_turns; i++)
         found |= holds(it->turns[i].question, lost);
     if (found)
-        load_warn(l, it->line, "",
-                  "holds U+FFFD: the text was decoded wrongly once");
+        suite_load_warn(l, it->line, "",
+                        "holds U+FFFD: the text was decoded wrongly once");
 }
 
 /* --- all items ------------------------------------------------------------- */
@@ -208,19 +209,20 @@ static void check_letters(struct loader *l, const struct letters *t,
 
     l->file = ITEMS_FILE;
     if (t->n == 1 && t->total >= 5) {
-        load_warn(l, 0, "answer",
-                  "is \"%s\" in all %zu items: a model that always says so is "
-                  "right; put the choices in another order",
-                  t->key[0], t->total);
+        suite_load_warn(
+            l, 0, "answer",
+            "is \"%s\" in all %zu items: a model that always says so is "
+            "right; put the choices in another order",
+            t->key[0], t->total);
         return;
     }
     for (size_t i = 0; i < t->n && t->total >= 20; i++) {
         double have = (double)t->count[i];
         if (have > 1.5 * mean && have > mean + 4 * deviation)
-            load_warn(l, 0, "answer",
-                      "is \"%s\" in %zu of %zu items, about %.0f were "
-                      "expected; put the choices in another order",
-                      t->key[i], t->count[i], t->total, mean);
+            suite_load_warn(l, 0, "answer",
+                            "is \"%s\" in %zu of %zu items, about %.0f were "
+                            "expected; put the choices in another order",
+                            t->key[i], t->count[i], t->total, mean);
     }
 }
 
@@ -261,10 +263,11 @@ static void check_folder(struct loader *l)
     l->file = SUITE_FILE;
     if (l->s->id && !str_is(name, l->s->id) && !str_is(name, ".") &&
         !str_is(name, ".."))
-        load_warn(l, 0, "id",
-                  "\"%s\" is not the folder's name \"%.*s\": the suite is not "
-                  "found by its id",
-                  l->s->id, STR_FMT(name));
+        suite_load_warn(
+            l, 0, "id",
+            "\"%s\" is not the folder's name \"%.*s\": the suite is not "
+            "found by its id",
+            l->s->id, STR_FMT(name));
 }
 
 static void check_suspicions(struct loader *l)
@@ -283,7 +286,7 @@ enum err_code suite_check(const char *path, const struct suite_checks *checks,
     if (!s)
         return err_set(e, ERR_NOMEM, "%s: no memory", path);
     arena_init(&s->arena, 0);
-    load_suite(&l, path);
+    suite_load_suite(&l, path);
     if (!l.rc)
         check_suspicions(&l);
     *n_faults = l.n_faults;

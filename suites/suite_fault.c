@@ -5,13 +5,13 @@
 
 #include "suites/suite_load.h"
 
-void load_stop(struct loader *l, enum err_code rc)
+void suite_load_stop(struct loader *l, enum err_code rc)
 {
     if (!l->rc)
         l->rc = rc;
 }
 
-const char *load_quote(const char *s, char out[LOAD_QUOTE])
+const char *suite_load_quote(const char *s, char out[LOAD_QUOTE])
 {
     struct str all = str_of(s), shown = { s, text_fit(all, 40) };
 
@@ -83,7 +83,7 @@ static void fail(struct loader *l, size_t line, const char *field,
                     at, name, *name ? ": " : "", message);
 }
 
-void load_fault(struct loader *l, const char *field, const char *fmt, ...)
+void suite_load_fault(struct loader *l, const char *field, const char *fmt, ...)
 {
     struct err text; /* cuts at a character's end */
     char msg[512];
@@ -104,8 +104,8 @@ void load_fault(struct loader *l, const char *field, const char *fmt, ...)
         fail(l, line, field, text.msg);
 }
 
-void load_warn(struct loader *l, size_t line, const char *field,
-               const char *fmt, ...)
+void suite_load_warn(struct loader *l, size_t line, const char *field,
+                     const char *fmt, ...)
 {
     struct err text;
     char msg[512];
@@ -128,16 +128,16 @@ static void take_hook(struct loader *l, enum err_code rc, const struct err *e)
     size_t len = strcspn(e->msg, ": ");
 
     if (rc != ERR_FORMAT) {
-        load_stop(l, err_set(l->e, rc, "%s", e->msg));
+        suite_load_stop(l, err_set(l->e, rc, "%s", e->msg));
         return;
     }
     if (e->msg[len] != ':' || len >= sizeof field)
         len = 0;
     snprintf(field, sizeof field, "%.*s", (int)len, e->msg);
-    load_fault(l, field, "%s", len ? e->msg + len + 2 : e->msg);
+    suite_load_fault(l, field, "%s", len ? e->msg + len + 2 : e->msg);
 }
 
-void load_ask_item_hook(struct loader *l, const struct item *it)
+void suite_load_ask_item_hook(struct loader *l, const struct item *it)
 {
     struct err e = { 0 };
     enum err_code rc;
@@ -151,7 +151,7 @@ void load_ask_item_hook(struct loader *l, const struct item *it)
         take_hook(l, rc, &e);
 }
 
-void load_ask_suite_hook(struct loader *l)
+void suite_load_ask_suite_hook(struct loader *l)
 {
     struct err e = { 0 };
     enum err_code rc;

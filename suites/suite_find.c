@@ -167,7 +167,7 @@ static enum err_code not_found(const struct list *l, const char *id,
             best = l->p[i].id;
         }
     }
-    load_quote(id, q);
+    suite_load_quote(id, q);
     if (best)
         return err_set(e, ERR_FORMAT, "no suite \"%s\"; did you mean \"%s\"?",
                        q, best);

@@ -28,46 +28,48 @@ static const char *load_answer(struct loader *l, const struct json *j,
 
     if (type == JSON_NULL) {
         if (needed)
-            load_fault(l, "answer", "missing, expected %s", answer_hint);
+            suite_load_fault(l, "answer", "missing, expected %s", answer_hint);
         return NULL;
     }
     if (type == JSON_NUMBER || type == JSON_BOOL) {
-        load_fault(l, "answer", "is %s, expected %s; put it in quotes",
-                   json_type_name(type), answer_hint);
+        suite_load_fault(l, "answer", "is %s, expected %s; put it in quotes",
+                         json_type_name(type), answer_hint);
         return NULL;
     }
     if (type == JSON_STRING && !*json_string(m)) {
-        load_fault(l, "answer", "empty, expected %s", answer_hint);
+        suite_load_fault(l, "answer", "empty, expected %s", answer_hint);
         return NULL;
     }
     for (const struct json *c = json_child(m); type == JSON_ARRAY && c;
          c = json_next(c)) {
         if (json_type(c) == JSON_STRING && *json_string(c))
             continue;
-        load_fault(l, "answer", "the list holds %s, expected texts",
-                   json_type(c) == JSON_STRING ? "an empty text"
-                                               : json_type_name(json_type(c)));
+        suite_load_fault(l, "answer", "the list holds %s, expected texts",
+                         json_type(c) == JSON_STRING
+                             ? "an empty text"
+                             : json_type_name(json_type(c)));
         return NULL;
     }
     if (type == JSON_ARRAY && json_len(m) == 0) {
-        load_fault(l, "answer", "an empty list, expected %s", answer_hint);
+        suite_load_fault(l, "answer", "an empty list, expected %s",
+                         answer_hint);
         return NULL;
     }
-    return load_json(l, m);
+    return suite_load_json(l, m);
 }
 
 static void read_choices(struct loader *l, const struct json *j,
                          struct item *it)
 {
     const struct json *m =
-        load_member(l, j, "choices", JSON_OBJECT, false,
-                    "an object such as {\"A\":\"...\",\"B\":\"...\"}");
+        suite_load_member(l, j, "choices", JSON_OBJECT, false,
+                          "an object such as {\"A\":\"...\",\"B\":\"...\"}");
 
     if (!m)
         return;
     if (json_len(m) < 2) {
-        load_fault(l, "choices", "%zu of them, expected 2 or more",
-                   json_len(m));
+        suite_load_fault(l, "choices", "%zu of them, expected 2 or more",
+                         json_len(m));
         return;
     }
     it->choices = arena_array(&l->s->arena, json_len(m), sizeof *it->choices);
@@ -75,8 +77,8 @@ static void read_choices(struct loader *l, const struct json *j,
     for (m = json_child(m); m && it->choices && !l->rc; m = json_next(m)) {
         const char *key = json_key(m), *text = json_string(m);
         if (!text || str_trim(str_of(text)).n == 0) {
-            load_fault(l, key, "%s, expected the text of the choice",
-                       text ? "empty" : json_type_name(json_type(m)));
+            suite_load_fault(l, key, "%s, expected the text of the choice",
+                             text ? "empty" : json_type_name(json_type(m)));
             continue;
         }
         it->choices[it->n_choices++] = (struct choice){
@@ -90,14 +92,14 @@ static void read_choices(struct loader *l, const struct json *j,
 static void read_turn(struct loader *l, const struct json *j, struct turn *t)
 {
     if (json_type(j) != JSON_OBJECT) {
-        load_fault(l, "", "is %s, expected an object {\"question\":...}",
-                   json_type_name(json_type(j)));
+        suite_load_fault(l, "", "is %s, expected an object {\"question\":...}",
+                         json_type_name(json_type(j)));
         return;
     }
-    load_known(l, j, turn_fields);
-    t->question = load_str(l, j, "question", true, "what is asked");
+    suite_load_known(l, j, turn_fields);
+    t->question = suite_load_str(l, j, "question", true, "what is asked");
     t->answer = load_answer(l, j, false);
-    t->matcher = load_matcher(l, j, false);
+    t->matcher = suite_load_matcher(l, j, false);
 }
 
 static void read_turns(struct loader *l, const struct json *j, struct item *it)
@@ -115,11 +117,12 @@ static void read_turns(struct loader *l, const struct json *j, struct item *it)
     }
     l->where = "";
     if (it->n_turns == 0)
-        load_fault(l, "turns", "an empty list, expected one object a turn");
+        suite_load_fault(l, "turns",
+                         "an empty list, expected one object a turn");
     else if (!judged && !l->bad)
-        load_fault(l, "turns",
-                   "no turn has an answer, expected one or more "
-                   "to be judged");
+        suite_load_fault(l, "turns",
+                         "no turn has an answer, expected one or more "
+                         "to be judged");
 }
 
 /* What a conversation cannot have: each turn has its own. */
@@ -136,7 +139,7 @@ static void refuse_beside_turns(struct loader *l, const struct json *j)
 
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         if (json_get(j, row[i].field))
-            load_fault(l, row[i].field, "%s", row[i].cure);
+            suite_load_fault(l, row[i].field, "%s", row[i].cure);
     }
 }
 
@@ -145,36 +148,37 @@ static void read_subset(struct loader *l, const struct json *j, struct item *it)
 {
     char q[LOAD_QUOTE];
 
-    it->subset = load_str(l, j, "subset", false, "a name");
+    it->subset = suite_load_str(l, j, "subset", false, "a name");
     if (!it->subset)
         it->subset = "";
     else if (strpbrk(it->subset, "/*? \t\r\n"))
-        load_fault(l, "subset",
-                   "\"%s\": expected a name without space, "
-                   "/, * and ?",
-                   load_quote(it->subset, q));
+        suite_load_fault(l, "subset",
+                         "\"%s\": expected a name without space, "
+                         "/, * and ?",
+                         suite_load_quote(it->subset, q));
 }
 
-void load_item(struct loader *l, const struct json *j, struct item *it)
+void suite_load_item(struct loader *l, const struct json *j, struct item *it)
 {
     const struct json *turns = json_get(j, "turns");
 
-    load_known(l, j, item_fields);
-    it->id = load_str(l, j, "id", true, "a text of its own such as \"001\"");
+    suite_load_known(l, j, item_fields);
+    it->id =
+        suite_load_str(l, j, "id", true, "a text of its own such as \"001\"");
     read_subset(l, j, it);
-    if (turns && load_member(l, j, "turns", JSON_ARRAY, true, "a list")) {
+    if (turns && suite_load_member(l, j, "turns", JSON_ARRAY, true, "a list")) {
         refuse_beside_turns(l, j);
         read_turns(l, j, it);
     } else if (!turns) {
-        it->question = load_str(l, j, "question", true, "what is asked");
+        it->question = suite_load_str(l, j, "question", true, "what is asked");
         read_choices(l, j, it);
         it->answer = load_answer(l, j, true);
     }
-    it->context = load_str(l, j, "context", false, "a text");
-    it->system = load_str(l, j, "system", false, "a text");
-    it->explanation = load_str(l, j, "explanation", false, "a text");
-    it->difficulty = load_str(l, j, "difficulty", false, "a text");
-    it->source = load_str(l, j, "source", false, "a text");
-    it->matcher = load_matcher(l, j, false);
-    it->tags = load_strs(l, j, "tags", &it->n_tags);
+    it->context = suite_load_str(l, j, "context", false, "a text");
+    it->system = suite_load_str(l, j, "system", false, "a text");
+    it->explanation = suite_load_str(l, j, "explanation", false, "a text");
+    it->difficulty = suite_load_str(l, j, "difficulty", false, "a text");
+    it->source = suite_load_str(l, j, "source", false, "a text");
+    it->matcher = suite_load_matcher(l, j, false);
+    it->tags = suite_load_strs(l, j, "tags", &it->n_tags);
 }

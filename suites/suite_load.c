@@ -18,14 +18,14 @@ static const char *keep(struct loader *l, const char *s)
     char *p = arena_strdup(&l->s->arena, s);
 
     if (!p)
-        load_stop(
+        suite_load_stop(
             l, err_set(l->e, ERR_NOMEM, "no memory for suite %s", l->s->path));
     return p;
 }
 
-const struct json *load_member(struct loader *l, const struct json *j,
-                               const char *key, enum json_type type,
-                               bool needed, const char *hint)
+const struct json *suite_load_member(struct loader *l, const struct json *j,
+                                     const char *key, enum json_type type,
+                                     bool needed, const char *hint)
 {
     const struct json *m = json_get(j, key);
 
@@ -33,20 +33,21 @@ const struct json *load_member(struct loader *l, const struct json *j,
         return NULL;
     if (!m || (json_type(m) == JSON_NULL && !needed)) {
         if (needed)
-            load_fault(l, key, "missing, expected %s", hint);
+            suite_load_fault(l, key, "missing, expected %s", hint);
         return NULL;
     }
     if (json_type(m) == type)
         return m;
-    load_fault(l, key, "is %s, expected %s", json_type_name(json_type(m)),
-               hint);
+    suite_load_fault(l, key, "is %s, expected %s", json_type_name(json_type(m)),
+                     hint);
     return NULL;
 }
 
-const char *load_str(struct loader *l, const struct json *j, const char *key,
-                     bool needed, const char *hint)
+const char *suite_load_str(struct loader *l, const struct json *j,
+                           const char *key, bool needed, const char *hint)
 {
-    const struct json *m = load_member(l, j, key, JSON_STRING, needed, hint);
+    const struct json *m =
+        suite_load_member(l, j, key, JSON_STRING, needed, hint);
     const char *s = m ? json_string(m) : NULL;
 
     if (!s)
@@ -54,15 +55,15 @@ const char *load_str(struct loader *l, const struct json *j, const char *key,
     if (str_trim(str_of(s)).n > 0)
         return keep(l, s);
     if (needed)
-        load_fault(l, key, "empty, expected %s", hint);
+        suite_load_fault(l, key, "empty, expected %s", hint);
     return NULL;
 }
 
-const char **load_strs(struct loader *l, const struct json *j, const char *key,
-                       size_t *n)
+const char **suite_load_strs(struct loader *l, const struct json *j,
+                             const char *key, size_t *n)
 {
     const struct json *m =
-        load_member(l, j, key, JSON_ARRAY, false, "a list of strings");
+        suite_load_member(l, j, key, JSON_ARRAY, false, "a list of strings");
     const char **out;
     size_t i = 0;
 
@@ -72,8 +73,8 @@ const char **load_strs(struct loader *l, const struct json *j, const char *key,
     out = arena_array(&l->s->arena, json_len(m) + 1, sizeof *out);
     for (m = json_child(m); m && out; m = json_next(m), i++) {
         if (!json_string(m)) {
-            load_fault(l, key, "element %zu is %s, expected a string", i + 1,
-                       json_type_name(json_type(m)));
+            suite_load_fault(l, key, "element %zu is %s, expected a string",
+                             i + 1, json_type_name(json_type(m)));
             return NULL;
         }
         out[i] = keep(l, json_string(m));
@@ -82,7 +83,7 @@ const char **load_strs(struct loader *l, const struct json *j, const char *key,
     return out;
 }
 
-const char *load_json(struct loader *l, const struct json *j)
+const char *suite_load_json(struct loader *l, const struct json *j)
 {
     struct buf b;
     const char *s = NULL;
@@ -91,26 +92,27 @@ const char *load_json(struct loader *l, const struct json *j)
     buf_init(&b, MAX_FILE);
     rc = json_write_canonical(j, &b, l->e);
     if (rc)
-        load_stop(l, rc);
+        suite_load_stop(l, rc);
     else
         s = keep(l, b.p);
     buf_free(&b);
     return s;
 }
 
-const char *load_matcher(struct loader *l, const struct json *j, bool needed)
+const char *suite_load_matcher(struct loader *l, const struct json *j,
+                               bool needed)
 {
     static const char hint[] = "an object such as {\"name\":\"choice\"}";
     const struct json *m =
-        load_member(l, j, "matcher", JSON_OBJECT, needed, hint);
+        suite_load_member(l, j, "matcher", JSON_OBJECT, needed, hint);
 
     if (!m)
         return NULL;
     if (!json_string(json_get(m, "name"))) {
-        load_fault(l, "matcher", "has no name, expected %s", hint);
+        suite_load_fault(l, "matcher", "has no name, expected %s", hint);
         return NULL;
     }
-    return load_json(l, m);
+    return suite_load_json(l, m);
 }
 
 static const char *nearest(const char *const *known, const char *name)
@@ -137,8 +139,8 @@ static bool is_known(const char *const *known, const char *name)
     return false;
 }
 
-void load_known(struct loader *l, const struct json *j,
-                const char *const *known)
+void suite_load_known(struct loader *l, const struct json *j,
+                      const char *const *known)
 {
     char q[LOAD_QUOTE];
 
@@ -147,11 +149,11 @@ void load_known(struct loader *l, const struct json *j,
         if (is_known(known, json_key(m)))
             continue;
         near = nearest(known, json_key(m));
-        load_quote(json_key(m), q);
+        suite_load_quote(json_key(m), q);
         if (near)
-            load_fault(l, q, "unknown field; did you mean \"%s\"?", near);
+            suite_load_fault(l, q, "unknown field; did you mean \"%s\"?", near);
         else
-            load_fault(l, q, "unknown field: remove it");
+            suite_load_fault(l, q, "unknown field: remove it");
     }
 }
 
@@ -161,10 +163,11 @@ static bool is_utf8(struct loader *l, struct str line, size_t at)
 
     if (text_check(line, &bad))
         return true;
-    load_fault(l, "",
-               "broken UTF-8: byte 0x%02x at byte %zu of the line (byte %zu "
-               "of the file); save the file as UTF-8",
-               (unsigned char)line.p[bad], bad + 1, at + bad + 1);
+    suite_load_fault(
+        l, "",
+        "broken UTF-8: byte 0x%02x at byte %zu of the line (byte %zu "
+        "of the file); save the file as UTF-8",
+        (unsigned char)line.p[bad], bad + 1, at + bad + 1);
     return false;
 }
 
@@ -191,19 +194,19 @@ static bool read_line(struct loader *l, struct str line, size_t at,
         return false;
     rc = json_parse(&j, line, &e);
     if (rc == ERR_NOMEM) {
-        load_stop(l, err_set(l->e, rc, "%s", e.msg));
+        suite_load_stop(l, err_set(l->e, rc, "%s", e.msg));
         return false;
     }
     if (rc)
-        load_fault(l, "", "broken JSON: %s", place_in_line(e.msg));
+        suite_load_fault(l, "", "broken JSON: %s", place_in_line(e.msg));
     else if (json_type(j) != JSON_OBJECT)
-        load_fault(l, "", "is %s, expected an object {...} on one line",
-                   json_type_name(json_type(j)));
+        suite_load_fault(l, "", "is %s, expected an object {...} on one line",
+                         json_type_name(json_type(j)));
     else
-        load_item(l, j, it);
+        suite_load_item(l, j, it);
     json_free(j);
     it->line = l->line;
-    load_ask_item_hook(l, it);
+    suite_load_ask_item_hook(l, it);
     return !l->rc && !l->bad;
 }
 
@@ -233,7 +236,8 @@ static void check_ids(struct loader *l, const struct item *items, size_t n)
     char q[LOAD_QUOTE];
 
     if (!order) {
-        load_stop(l, err_set(l->e, ERR_NOMEM, "no memory for %zu items", n));
+        suite_load_stop(l,
+                        err_set(l->e, ERR_NOMEM, "no memory for %zu items", n));
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -246,15 +250,15 @@ static void check_ids(struct loader *l, const struct item *items, size_t n)
             continue;
         }
         l->line = order[i]->line;
-        load_fault(l, "id",
-                   "\"%s\" is taken by line %zu; every item needs "
-                   "an id of its own",
-                   load_quote(first->id, q), first->line);
+        suite_load_fault(l, "id",
+                         "\"%s\" is taken by line %zu; every item needs "
+                         "an id of its own",
+                         suite_load_quote(first->id, q), first->line);
     }
     mem_free(order);
 }
 
-bool load_file(struct loader *l, const char *file, struct buf *out)
+bool suite_load_file(struct loader *l, const char *file, struct buf *out)
 {
     const char *path = io_join(&l->s->arena, l->s->path, file);
 
@@ -265,14 +269,14 @@ bool load_file(struct loader *l, const char *file, struct buf *out)
     if (l->rc)
         return false;
     if (!path)
-        load_stop(
+        suite_load_stop(
             l, err_set(l->e, ERR_NOMEM, "no memory for suite %s", l->s->path));
     else if (!io_exists(path))
-        load_fault(l, "",
-                   "is not there; a suite is a folder with " SUITE_FILE
-                   " and " ITEMS_FILE);
+        suite_load_fault(l, "",
+                         "is not there; a suite is a folder with " SUITE_FILE
+                         " and " ITEMS_FILE);
     else
-        load_stop(l, io_read(path, out, l->e));
+        suite_load_stop(l, io_read(path, out, l->e));
     l->text = io_skip_bom(buf_view(out));
     return !l->rc && path && io_exists(path);
 }
@@ -295,7 +299,8 @@ static void read_lines(struct loader *l, const char *start, struct item **items,
     }
     l->line = 0;
     if (!*items)
-        load_stop(l, err_set(l->e, ERR_NOMEM, "%s: no memory", l->s->path));
+        suite_load_stop(l,
+                        err_set(l->e, ERR_NOMEM, "%s: no memory", l->s->path));
     else if (!l->rc)
         check_ids(l, *items, *n);
     l->line = 0;
@@ -308,10 +313,10 @@ static void read_items(struct loader *l, const char *file, struct item **items,
     struct buf text;
     size_t before = l->n_faults;
 
-    if (load_file(l, file, &text))
+    if (suite_load_file(l, file, &text))
         read_lines(l, text.p, items, n);
     if (*n == 0 && l->n_faults == before)
-        load_fault(l, "", "is empty, expected one JSON object a line");
+        suite_load_fault(l, "", "is empty, expected one JSON object a line");
     buf_free(&text);
     l->text = STR("");
 }
@@ -320,13 +325,13 @@ static void read_folder(struct loader *l)
 {
     struct suite *s = l->s;
 
-    load_meta(l);
+    suite_load_meta(l);
     read_items(l, ITEMS_FILE, &s->items, &s->n_items);
     if (s->shot_source)
         read_items(l, s->shot_source, &s->dev, &s->n_dev);
 }
 
-void load_suite(struct loader *l, const char *path)
+void suite_load_suite(struct loader *l, const char *path)
 {
     l->s->path = path;
     l->where = "";
@@ -334,16 +339,16 @@ void load_suite(struct loader *l, const char *path)
     if (l->rc)
         return;
     if (!io_is_dir(path)) {
-        load_stop(l, err_set(l->e, ERR_FORMAT,
-                             "%s: %s, expected a folder with " SUITE_FILE
-                             " and " ITEMS_FILE,
-                             path,
-                             io_exists(path) ? "is a file" : "is not there"));
+        suite_load_stop(
+            l, err_set(l->e, ERR_FORMAT,
+                       "%s: %s, expected a folder with " SUITE_FILE
+                       " and " ITEMS_FILE,
+                       path, io_exists(path) ? "is a file" : "is not there"));
         return;
     }
     read_folder(l);
     if (!l->rc && l->s->arena.failed)
-        load_stop(l, err_set(l->e, ERR_NOMEM, "%s: no memory", path));
+        suite_load_stop(l, err_set(l->e, ERR_NOMEM, "%s: no memory", path));
     if (!l->rc && l->n_faults == 0)
-        load_stop(l, suite_sum(l->s, l->e));
+        suite_load_stop(l, suite_sum(l->s, l->e));
 }

@@ -26,7 +26,6 @@ need libpcre2-dev "regular expressions" lib libpcre2-8
 need libutf8proc-dev "Unicode" lib libutf8proc
 need libopencc-dev "Traditional to Simplified" lib opencc
 need libssl-dev "SHA-256" lib openssl
-need uthash-dev "hash tables" header uthash.h
 need check "the unit tests" lib check
 need gnuplot-nox "plots" have gnuplot
 need fonts-noto-cjk "Chinese labels of plots" debian fonts-noto-cjk

@@ -5,7 +5,8 @@ set -u
 bad=0
 sh tests/deps.sh lint || exit
 files=$(git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
-sources=$(echo "$files" | grep '\.c$' | grep -v '^tests/fuzz/')
+# Test macros expand to code that the checks of size and flow would judge.
+sources=$(echo "$files" | grep '\.c$' | grep -v '^tests/')
 
 step() {
     echo "lint: $1"
@@ -26,7 +27,7 @@ tidy() { # the files come before the compiler's flags
 }
 check() {
     # shellcheck disable=SC2086
-    echo "$sources" | grep -v '^tests/' |
+    echo "$sources" |
         xargs cppcheck --quiet -j 2 --enable=warning,performance,portability,style --inline-suppr \
             --suppress=variableScope --suppress=missingIncludeSystem --suppress=unusedFunction \
             --error-exitcode=1 -D_GNU_SOURCE -I.
