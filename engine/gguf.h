@@ -134,12 +134,16 @@ struct quant_type {
     void (*dequantise)(const void *src, float *dst, size_t n);
     /* run (0 ... block_elems/32 - 1) of a block; NULL for floats */
     void (*unpack)(const uint8_t *block, size_t run, struct quant_run *out);
+    /* the other way: n elements into blocks; see quant_pack.h */
+    void (*pack)(const float *src, void *dst, size_t n);
 };
 /* NULL when the type is not one the engine runs. */
 const struct quant_type *quant_type(int ggml_type);
 /* Name even of types that are known but not run ("IQ2_XS"), else "an unknown
  * type". */
 const char *quant_type_name(int ggml_type);
+/* The sixteen weights of the 4-bit types that are not evenly spaced. */
+extern const int8_t quant_iq4_values[16];
 float quant_f16_to_f32(uint16_t h);
 uint16_t quant_f32_to_f16(float f); /* round to nearest even */
 float quant_bf16_to_f32(uint16_t h);

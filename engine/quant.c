@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/gguf.h"
+#include "engine/quant_pack.h"
 
 /* --- half and bfloat16 ---------------------------------------------------- */
 
@@ -192,16 +193,15 @@ static void run_q8_0(const uint8_t *b, size_t run, struct quant_run *r)
     memcpy(r->w, b + 2, sizeof r->w);
 }
 
-/* The sixteen weights of the 4-bit types that are not evenly spaced. */
-static const int8_t iq4_values[16] = {
+const int8_t quant_iq4_values[16] = {
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
 };
 
 static void iq4_nibbles(struct quant_run *r, const uint8_t *q)
 {
     for (int j = 0; j < 16; j++) {
-        r->w[j] = iq4_values[lo(q[j])];
-        r->w[j + 16] = iq4_values[hi(q[j])];
+        r->w[j] = quant_iq4_values[lo(q[j])];
+        r->w[j + 16] = quant_iq4_values[hi(q[j])];
     }
 }
 
@@ -357,11 +357,12 @@ static void deq_run(const struct quant_run *r, bool has_min, float *y)
 BLOCK_TYPES(BLOCK_LOOP)
 
 #define BLOCK_ROW(id, name, elems, bytes, has_min)                             \
-    [GGML_##id] = { #id, elems, bytes, has_min, deq_##name, run_##name },
+    [GGML_##id] = { #id,        elems,      bytes,      has_min,               \
+                    deq_##name, run_##name, pack_##name },
 static const struct quant_type types[GGML_N_TYPES] = {
-    [GGML_F32] = { "F32", 1, 4, false, deq_f32, NULL },
-    [GGML_F16] = { "F16", 1, 2, false, deq_f16, NULL },
-    [GGML_BF16] = { "BF16", 1, 2, false, deq_bf16, NULL },
+    [GGML_F32] = { "F32", 1, 4, false, deq_f32, NULL, pack_f32 },
+    [GGML_F16] = { "F16", 1, 2, false, deq_f16, NULL, pack_f16 },
+    [GGML_BF16] = { "BF16", 1, 2, false, deq_bf16, NULL, pack_bf16 },
     BLOCK_TYPES(BLOCK_ROW)
 };
 

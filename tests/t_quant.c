@@ -139,6 +139,166 @@ START_TEST(integer_runs_stand_for_the_same_weights)
 }
 END_TEST
 
+/* --- packing --------------------------------------------------------------- */
+
+static double rms_error(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        sum += d * d;
+    }
+    return sqrt(sum / (double)n);
+}
+
+/* Types whose bits the format fixes. */
+static bool is_pinned(int type)
+{
+    return type == GGML_Q4_0 || type == GGML_Q4_1 || type == GGML_Q5_0 ||
+           type == GGML_Q5_1 || type == GGML_Q8_0;
+}
+
+/* Another quantiser's blocks of the same weights: ours are equal where the
+ * format says how, and as near to the weights elsewhere. */
+static void check_packing(const struct json *v, const char *source)
+{
+    const struct quant_type *t =
+        quant_type((int)json_number(json_get(v, "type_id")));
+    double theirs = json_number(json_get(v, "rmse_vs_source")), ours;
+    static float src[1024], y[1024];
+    static uint8_t got[4096];
+    struct buf x, want;
+
+    if (!t)
+        return;
+    read_file(source, &x);
+    read_file(json_string(json_get(v, "blocks_file")), &want);
+    memcpy(src, x.p, sizeof src);
+    t->pack(src, got, 1024);
+    if (is_pinned((int)json_number(json_get(v, "type_id"))))
+        ck_assert_msg(memcmp(got, want.p, want.n) == 0, "%s: other bits",
+                      t->name);
+    t->dequantise(got, y, 1024);
+    ours = rms_error(src, y, 1024);
+    printf("  %-6s rmse %.5f, another quantiser's %.5f\n", t->name, ours,
+           theirs);
+    ck_assert_msg(ours <= 1.03 * theirs, "%s: rmse %g, expected %g", t->name,
+                  ours, theirs);
+    buf_free(&x);
+    buf_free(&want);
+}
+
+START_TEST(packed_weights_are_near_their_source)
+{
+    struct buf text;
+    struct json *index;
+    struct err e;
+    size_t n = 0;
+
+    read_file("index.json", &text);
+    t_ok(json_parse(&index, buf_view(&text), &e), &e);
+    for (const struct json *v = json_child(json_get(index, "vectors")); v;
+         v = json_next(v)) {
+        const char *source = json_string(json_get(v, "source_file"));
+        if (!source)
+            continue;
+        check_packing(v, source);
+        n++;
+    }
+    ck_assert_uint_ge(n, 12);
+    json_free(index);
+    buf_free(&text);
+}
+END_TEST
+
+enum odd { ZERO, EQUAL, ABOVE, BELOW, HUGE_ONES, TINY, OUTLIER, N_ODD };
+
+static float odd_weight(enum odd kind, size_t i, float u)
+{
+    switch (kind) {
+    case ZERO:
+        return 0;
+    case EQUAL:
+        return 0.25F;
+    case ABOVE:
+        return u + 1;
+    case BELOW:
+        return -u - 1;
+    case HUGE_ONES:
+        return 65504 * (2 * u - 1);
+    case TINY: /* scales below the smallest half */
+        return 1e-7F * (2 * u - 1);
+    case OUTLIER:
+        return i % 256 == 17 ? 8 : 0.01F * (2 * u - 1);
+    case N_ODD:
+        break;
+    }
+    return 0;
+}
+
+static void fill_weights(float *x, size_t n, enum odd kind)
+{
+    uint32_t s = 99;
+
+    for (size_t i = 0; i < n; i++) {
+        s = s * 1664525 + 1013904223;
+        x[i] = odd_weight(kind, i, (float)(s >> 8) * 0x1p-24F);
+    }
+}
+
+/* No type makes anything worse than leaving the weights out, not even where its
+ * search has little to go by. */
+START_TEST(odd_blocks_are_packed_sanely)
+{
+    static float x[512], y[512], zero[512];
+    static uint8_t blocks[2048];
+
+    for (int type = 0; type < GGML_N_TYPES; type++) {
+        const struct quant_type *t = quant_type(type);
+        for (enum odd kind = ZERO; t && kind < N_ODD; kind++) {
+            if (kind == TINY && is_pinned(type))
+                continue; /* the format's rule knows no better */
+            fill_weights(x, 512, kind);
+            t->pack(x, blocks, 512);
+            t->dequantise(blocks, y, 512);
+            for (int i = 0; i < 512; i++)
+                ck_assert_msg(isfinite(y[i]), "%s, kind %d", t->name,
+                              (int)kind);
+            ck_assert_msg(rms_error(x, y, 512) <=
+                              1.0001 * rms_error(x, zero, 512),
+                          "%s, kind %d: rmse %g of %g", t->name, (int)kind,
+                          rms_error(x, y, 512), rms_error(x, zero, 512));
+        }
+    }
+}
+END_TEST
+
+/* Weights that the type can hold come back as they are. */
+START_TEST(packing_again_changes_little)
+{
+    static float x[1024], y[1024], z[1024];
+    static uint8_t blocks[4096];
+
+    for (int type = 0; type < GGML_N_TYPES; type++) {
+        const struct quant_type *t = quant_type(type);
+        double first, again;
+        if (!t)
+            continue;
+        for (size_t i = 0; i < 1024; i++)
+            x[i] = sinf((float)i * 1.7F) * expf(sinf((float)i * 0.31F));
+        t->pack(x, blocks, 1024);
+        t->dequantise(blocks, y, 1024);
+        t->pack(y, blocks, 1024);
+        t->dequantise(blocks, z, 1024);
+        first = rms_error(x, y, 1024);
+        again = rms_error(y, z, 1024);
+        ck_assert_msg(again <= 0.5 * first, "%s: rmse %g, then %g", t->name,
+                      first, again);
+    }
+}
+END_TEST
+
 START_TEST(halves_and_bfloats_are_read)
 {
     struct buf f16, f16_want, bf16, bf16_want;
@@ -218,6 +378,9 @@ static void setup(TCase *tc)
 {
     tcase_add_test(tc, blocks_have_the_definitions_bits);
     tcase_add_test(tc, integer_runs_stand_for_the_same_weights);
+    tcase_add_test(tc, packed_weights_are_near_their_source);
+    tcase_add_test(tc, odd_blocks_are_packed_sanely);
+    tcase_add_test(tc, packing_again_changes_little);
     tcase_add_test(tc, halves_and_bfloats_are_read);
     tcase_add_test(tc, conversions_round_to_nearest_even);
     tcase_add_test(tc, all_halves_come_back);
