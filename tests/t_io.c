@@ -54,6 +54,47 @@ START_TEST(replace_leaves_the_old_or_the_new)
 }
 END_TEST
 
+START_TEST(pieces_are_a_file_at_the_commit)
+{
+    const char *path = path_of("pieces");
+    struct io_out f;
+    struct err e;
+
+    t_ok(io_create(&f, path, &e), &e);
+    t_ok(io_write(&f, "one ", 4, &e), &e);
+    t_ok(io_write(&f, "two", 3, &e), &e);
+    ck_assert(!io_exists(path));
+    t_ok(io_commit(&f, &e), &e);
+    io_discard(&f);
+    expect(path, "one two");
+    t_ok(io_create(&f, path, &e), &e);
+    t_ok(io_write(&f, "half", 4, &e), &e);
+    io_fail_at(1, ENOSPC);
+    ck_assert_int_eq(io_write(&f, "more", 4, &e), ERR_DISK);
+    ck_assert(strstr(e.msg, "pieces: No space left"));
+    io_discard(&f);
+    io_discard(&f);
+    expect(path, "one two");
+    ck_assert_int_eq(io_create(&f, "/no/such/file", &e), ERR_NOENV);
+}
+END_TEST
+
+START_TEST(one_file_by_two_names_is_the_same)
+{
+    struct err e;
+    char other[300];
+
+    t_ok(io_replace(path_of("a"), STR("x"), &e), &e);
+    t_ok(io_replace(path_of("b"), STR("x"), &e), &e);
+    snprintf(other, sizeof other, "%s/../%s/a", t_tmp(),
+             strrchr(t_tmp(), '/') + 1);
+    ck_assert(io_same_file(path_of("a"), other));
+    snprintf(other, sizeof other, "%s/b", t_tmp());
+    ck_assert(!io_same_file(path_of("a"), other));
+    ck_assert(!io_same_file(path_of("none"), path_of("none")));
+}
+END_TEST
+
 START_TEST(read_reports_what_failed)
 {
     struct buf b;
@@ -167,6 +208,8 @@ END_TEST
 static void setup(TCase *tc)
 {
     tcase_add_test(tc, replace_leaves_the_old_or_the_new);
+    tcase_add_test(tc, pieces_are_a_file_at_the_commit);
+    tcase_add_test(tc, one_file_by_two_names_is_the_same);
     tcase_add_test(tc, read_reports_what_failed);
     tcase_add_test(tc, map_shows_the_bytes);
     tcase_add_test(tc, lines_end_in_lf_or_crlf);

@@ -121,42 +121,82 @@ static int sync_folder_of(const char *path)
     return rc;
 }
 
-static int write_file(const char *path, struct str content)
+static char *temporary_name(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int rc, errnum;
+    static atomic_uint serial; /* two threads never share a name */
+    size_t n = strlen(path) + 48;
+    char *tmp = mem_alloc(n);
 
-    if (fd < 0)
-        return -1;
-    rc = write_all(fd, content);
-    if (!rc)
-        rc = do_sync(fd);
-    errnum = errno;
+    if (tmp)
+        (void)snprintf(tmp, n, "%s.tmp-%ld-%u", path, (long)getpid(),
+                       atomic_fetch_add(&serial, 1));
+    return tmp;
+}
+
+enum err_code io_create(struct io_out *f, const char *path, struct err *e)
+{
+    *f = (struct io_out){ -1, path, temporary_name(path) };
+    if (!f->tmp)
+        return err_set(e, ERR_NOMEM, "%s: out of memory", path);
+    f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (f->fd >= 0)
+        return ERR_OK;
+    err_errno(e, errno, "%s", path);
+    io_discard(f);
+    return e->code;
+}
+
+enum err_code io_write(struct io_out *f, const void *p, size_t n, struct err *e)
+{
+    if (write_all(f->fd, (struct str){ p, n }) < 0)
+        return err_errno(e, errno, "%s", f->path);
+    return ERR_OK;
+}
+
+static int finish(struct io_out *f)
+{
+    int fd = f->fd, rc = do_sync(fd), errnum = errno;
+
+    f->fd = -1;
     if (close(fd) < 0 && !rc)
         return -1;
     errno = errnum;
-    return rc;
+    return rc ? rc : do_rename(f->tmp, f->path);
+}
+
+enum err_code io_commit(struct io_out *f, struct err *e)
+{
+    if (finish(f) < 0)
+        return err_errno(e, errno, "%s", f->path);
+    mem_free(f->tmp);
+    f->tmp = NULL;
+    if (sync_folder_of(f->path) < 0)
+        return err_errno(e, errno, "%s: its folder", f->path);
+    return ERR_OK;
+}
+
+void io_discard(struct io_out *f)
+{
+    if (f->fd >= 0)
+        (void)close(f->fd);
+    f->fd = -1;
+    if (f->tmp)
+        (void)unlink(f->tmp);
+    mem_free(f->tmp);
+    f->tmp = NULL;
 }
 
 enum err_code io_replace(const char *path, struct str content, struct err *e)
 {
-    static atomic_uint serial; /* two threads never share a name */
-    struct arena a;
-    char *tmp;
-    enum err_code rc = ERR_OK;
+    struct io_out f;
+    enum err_code rc = io_create(&f, path, e);
 
-    arena_init(&a, 0);
-    tmp = arena_printf(&a, "%s.tmp-%ld-%u", path, (long)getpid(),
-                       atomic_fetch_add(&serial, 1));
-    if (!tmp)
-        return err_set(e, ERR_NOMEM, "%s: out of memory", path);
-    if (write_file(tmp, content) < 0 || do_rename(tmp, path) < 0) {
-        rc = err_errno(e, errno, "%s", path);
-        (void)unlink(tmp);
-    } else if (sync_folder_of(path) < 0) {
-        rc = err_errno(e, errno, "%s: its folder", path);
-    }
-    arena_free(&a);
+    if (rc)
+        return rc;
+    rc = io_write(&f, content.p, content.n, e);
+    if (!rc)
+        rc = io_commit(&f, e);
+    io_discard(&f);
     return rc;
 }
 
@@ -303,6 +343,14 @@ bool io_is_dir(const char *path)
     struct stat st;
 
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool io_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
 }
 
 enum err_code io_mkdirs(const char *path, struct err *e)

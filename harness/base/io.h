@@ -24,6 +24,22 @@ struct str io_skip_bom(struct str s);
 enum err_code io_replace(const char *path, struct str content,
                          struct err *e) MUST_CHECK;
 
+/* The same in pieces, for what is too large to hold.  The file is a temporary
+ * one beside path until io_commit(), which puts it in its place; io_discard()
+ * removes it, and does nothing after a commit.  A failed write or commit
+ * leaves only discarding. */
+struct io_out {
+    int fd; /* -1: closed */
+    const char *path;
+    char *tmp;
+};
+enum err_code io_create(struct io_out *f, const char *path,
+                        struct err *e) MUST_CHECK;
+enum err_code io_write(struct io_out *f, const void *p, size_t n,
+                       struct err *e) MUST_CHECK;
+enum err_code io_commit(struct io_out *f, struct err *e) MUST_CHECK;
+void io_discard(struct io_out *f);
+
 /* Removes a folder and the files in it; one that holds folders is refused by
  * the system and stays, less its files. */
 enum err_code io_remove_dir(const char *path, struct err *e) MUST_CHECK;
@@ -52,6 +68,8 @@ bool io_next_line(struct io_lines *l);
 
 bool io_exists(const char *path);
 bool io_is_dir(const char *path);
+/* Both are there and the same file, by whatever names. */
+bool io_same_file(const char *a, const char *b);
 /* Makes the folder and those above it. */
 enum err_code io_mkdirs(const char *path, struct err *e) MUST_CHECK;
 /* Names in a folder, sorted by bytes, without "." and ".."; in the arena. */
