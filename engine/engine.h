@@ -255,6 +255,47 @@ struct mk_jobs {
  * MK_ECANCELLED when stopped. */
 int mk_jobs_run(struct mk_ctx *c, const struct mk_jobs *jobs, char *err);
 
+/* --- writing another tensor type ------------------------------------------ */
+
+/* A tensor that has been written. */
+struct mk_quantized {
+    const char *name;      /* lives until the callback returns */
+    const char *from, *to; /* types: "F16", "Q4_K" */
+    const char *why;       /* another type than was asked for; NULL: that one */
+    uint64_t bytes_from, bytes_to;
+    size_t i, n;           /* tensor i of n */
+};
+
+struct mk_quantize_params {
+    bool requantize; /* quantised tensors too; without, they are refused */
+    bool replace;    /* out may exist */
+    int n_threads;   /* 0: as many as there are cores */
+    /* called after each tensor, in the file's order; false stops: no file is
+     * left.  May be NULL */
+    bool (*on_tensor)(void *user, const struct mk_quantized *t);
+    void *user;
+};
+
+/* Writes the GGUF file `in` to `out` with its weights in `type` ("Q4_K", any
+ * case).  Metadata are copied but for general.file_type and
+ * general.quantization_version.  Not every tensor takes the type:
+ *
+ *   one dimension, norms, routers,    F32
+ *   embeddings of positions
+ *   the output matrix (output.weight, Q6_K if the type has fewer bits
+ *   or token_embd.weight when tied)
+ *   rows that are no multiple of 256  Q2_K: Q4_0, Q3_K, IQ4_XS: IQ4_NL,
+ *                                     Q4_K: Q5_0, Q5_K: Q5_1, Q6_K: Q8_0
+ *   rows that are no multiple of 32   F16
+ *
+ * A tensor that has its type already is copied.  The bytes depend on the
+ * input alone.  out is written beside its place and renamed, so that it is
+ * whole or not there; in and out may not be the same file. */
+int mk_quantize(const char *in, const char *out, const char *type,
+                const struct mk_quantize_params *params, char *err);
+/* Name of the i-th type that can be written, NULL past the last. */
+const char *mk_quantize_type(size_t i);
+
 const char *mk_version(void);
 
 #endif

@@ -13,6 +13,7 @@ _mokao_words() {
     case $2 in
     model) echo "list show check" ;;
     suite) echo "list show check new" ;;
+    quantize) echo "F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS" ;;
     report | import | export)
         "$1" "$2" --help 2>/dev/null |
             sed -n '/one of:$\|^Formats:$/,$s/^  \([a-z]*\)  .*/\1/p'
@@ -36,7 +37,7 @@ _mokao() {
         *)
             case $word in
             -*) words=$(_mokao_options "$program" "$verb") ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=$(_mokao_words "$program" "$verb") ;;
+            *) [ "$COMP_CWORD" -eq "$([ "$verb" = quantize ] && echo 4 || echo 2)" ] && words=$(_mokao_words "$program" "$verb") ;;
             esac
             ;;
         esac

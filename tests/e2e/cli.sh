@@ -60,6 +60,7 @@ if command -v bash >/dev/null; then
     ok "completes verbs" same "$(completes rep)" report
     ok "completes options" same "$(completes report --plot-)" --plot-data
     ok "completes kinds of reports" same "$(completes report ma)" matrix
+    ok "completes tensor types" same "$(completes quantize a.gguf b.gguf Q6)" Q6_K
     ok "completes formats" same "$(completes report rank --format js)" json
 else
     skip "bash is not here"
