@@ -431,8 +431,8 @@ static void compute_piece(void *arg, size_t i, int thread)
  * that threads end together. */
 static void cut(struct call *c, struct product *p)
 {
-    size_t cycles = c->cols / BLOCK * (c->tile * (p->ints ? 7 : 20) + 40) + 1;
-    size_t group = PIECE_CYCLES / cycles;
+    size_t cycles = c->cols / BLOCK * (c->tile * (p->ints ? 7 : 20) + 40);
+    size_t group = PIECE_CYCLES / (cycles | 1);
 
     p->group = group < FOUR ? FOUR : group / FOUR * FOUR;
     p->n_groups = up(p->n_panels, p->group);

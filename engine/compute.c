@@ -153,7 +153,7 @@ int mk_ctx_open(struct mk_ctx **out, struct mk_model *m,
         if (!c)
             rc = err_set(&e, ERR_NOMEM, "no memory for a context");
     }
-    if (!rc) {
+    if (!rc && c) {
         c->m = m;
         rc = open_host(c, &s, &e);
         rc = rc ? rc : open_device(c, &s, &e);

@@ -128,7 +128,7 @@ void mk_model_close(struct mk_model *m)
     if (!m)
         return;
     net_close(m->net);
-    if (m->be)
+    if (m->backend && m->be)
         m->backend->close(m->be);
     pool_close(m->pool);
     vocab_close(m->vocab);

@@ -200,6 +200,7 @@ static void put_array(struct text *t, const struct gguf_meta *m)
     size_t at = 0;
 
     put(t, "%s[%" PRIu64 "]", gguf_type_name(m->elem), m->count);
+    /* cppcheck-suppress knownConditionTrueFalse */
     for (uint64_t i = 0; i < shown; i++) {
         put(t, "%s", i ? ", " : ": ");
         if (m->elem == GGUF_STR)

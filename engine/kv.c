@@ -160,7 +160,7 @@ enum err_code kv_fork(struct kv *kv, int32_t src, size_t n, int32_t *dst,
                       struct err *e)
 {
     enum err_code rc = check_seq(kv, src, e);
-    int32_t new_seq;
+    int32_t new_seq = 0;
     struct seq *from, *to;
 
     if (rc)

@@ -16,6 +16,7 @@ struct str str_of(const char *s)
 
 bool str_eq(struct str a, struct str b)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): n is 0 then */
     return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n));
 }
 
