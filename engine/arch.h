@@ -28,6 +28,7 @@ struct arch {
     X(baichuan)                                                                \
     X(bloom)                                                                   \
     X(chatglm)                                                                 \
+    X(deepseek2)                                                               \
     X(gemma3)                                                                  \
     X(glm4)                                                                    \
     X(gpt2)                                                                    \
@@ -36,7 +37,9 @@ struct arch {
     X(llama)                                                                   \
     X(minicpm)                                                                 \
     X(qwen2)                                                                   \
-    X(qwen3)
+    X(qwen2moe)                                                                \
+    X(qwen3)                                                                   \
+    X(qwen3moe)
 #define ARCH_DECL(name) extern const struct arch arch_##name;
 ARCHS(ARCH_DECL)
 #undef ARCH_DECL

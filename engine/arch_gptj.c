@@ -20,7 +20,7 @@ static void load(struct loader *l)
     load_float(l, "rope.freq_base", &base);
     load_rope(l, 0, base, true, false);
     load_ends(l, BE_NORM_LAYER);
-    n->spare = (size_t)n->h.n_embd;
+    load_spare(l, (size_t)n->h.n_embd);
     n->logit_bias = load_vector(l, "output", ".bias", n->h.n_vocab);
     load_layers(l, load_layer);
 }

@@ -159,11 +159,19 @@ struct backend {
     /* gate[r][i] = act(gate[r][i]) * up[r][i]; up NULL: the activation alone. */
     void (*glu)(struct be *b, enum be_act act, float *gate, size_t gate_stride,
                 const float *up, size_t up_stride, size_t rows, size_t n);
-    /* y += scale * x, n floats. */
+    /* y += scale * x, n floats; y may be x. */
     void (*add)(struct be *b, float *y, const float *x, float scale, size_t n);
     /* dst[i] = src[rows[i]], n columns each; rows in host memory. */
     void (*gather)(struct be *b, const float *src, const int32_t *rows,
                    size_t n_rows, size_t n, float *dst);
+
+    /* y[rows[i]] += scale[i] * x[i], n columns each; rows and scale in host
+     * memory, no row twice; rows NULL: row i. */
+    void (*scatter)(struct be *b, const float *x, const int32_t *rows,
+                    const float *scale, size_t n_rows, size_t n, float *y);
+    /* dst[i] = src[i] for `rows` rows of n columns, row strides given. */
+    void (*copy)(struct be *b, const float *src, size_t src_stride, size_t rows,
+                 size_t n, float *dst, size_t dst_stride);
 
     enum err_code (*kv_open)(struct be *b, struct be_kv **out,
                              const struct be_kv_params *p, struct err *e);

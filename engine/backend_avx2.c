@@ -111,7 +111,7 @@ static void release(struct be *b, void *p)
     avx2_free(p);
 }
 
-static void copy(struct be *b, void *dst, const void *src, size_t bytes)
+static void move(struct be *b, void *dst, const void *src, size_t bytes)
 {
     (void)b;
     memcpy(dst, src, bytes);
@@ -183,8 +183,8 @@ const struct backend backend_avx2 = {
     .close = close,
     .alloc = alloc,
     .free = release,
-    .upload = copy,
-    .download = copy,
+    .upload = move,
+    .download = move,
     .mat_open = avx2_mat_open,
     .mat_close = avx2_mat_close,
     .mat_bytes = avx2_mat_bytes,
@@ -196,6 +196,8 @@ const struct backend backend_avx2 = {
     .glu = avx2_glu,
     .add = avx2_add,
     .gather = avx2_gather,
+    .scatter = avx2_scatter,
+    .copy = avx2_copy,
     .kv_open = avx2_kv_open,
     .kv_close = avx2_kv_close,
     .kv_bytes = avx2_kv_bytes,

@@ -162,4 +162,9 @@ void avx2_add(struct be *b, float *y, const float *x, float scale, size_t n);
 void avx2_gather(struct be *b, const float *src, const int32_t *rows,
                  size_t n_rows, size_t n, float *dst);
 
+void avx2_scatter(struct be *b, const float *x, const int32_t *rows,
+                  const float *scale, size_t n_rows, size_t n, float *y);
+void avx2_copy(struct be *b, const float *src, size_t src_stride, size_t rows,
+               size_t n, float *dst, size_t dst_stride);
+
 #endif

@@ -90,7 +90,7 @@ static void release(struct be *b, void *p)
     mem_free(raw);
 }
 
-static void copy(struct be *b, void *dst, const void *src, size_t bytes)
+static void move(struct be *b, void *dst, const void *src, size_t bytes)
 {
     (void)b;
     memcpy(dst, src, bytes);
@@ -378,6 +378,25 @@ static void gather(struct be *b, const float *src, const int32_t *rows,
         memcpy(dst + i * n, src + (size_t)rows[i] * n, n * sizeof *dst);
 }
 
+static void scatter(struct be *b, const float *x, const int32_t *rows,
+                    const float *scale, size_t n_rows, size_t n, float *y)
+{
+    (void)b;
+    for (size_t i = 0; i < n_rows; i++) {
+        float *to = y + (rows ? (size_t)rows[i] : i) * n;
+        for (size_t c = 0; c < n; c++)
+            to[c] += scale[i] * x[i * n + c];
+    }
+}
+
+static void copy(struct be *b, const float *src, size_t src_stride, size_t rows,
+                 size_t n, float *dst, size_t dst_stride)
+{
+    (void)b;
+    for (size_t i = 0; i < rows; i++)
+        memcpy(dst + i * dst_stride, src + i * src_stride, n * sizeof *dst);
+}
+
 /* --- KV cache: [layer][block][position in it][head][dim] ------------------ */
 
 static size_t kv_elem(bool f32)
@@ -601,8 +620,8 @@ const struct backend backend_ref = {
     .close = close,
     .alloc = alloc,
     .free = release,
-    .upload = copy,
-    .download = copy,
+    .upload = move,
+    .download = move,
     .mat_open = mat_open,
     .mat_close = mat_close,
     .mat_bytes = mat_bytes,
@@ -614,6 +633,8 @@ const struct backend backend_ref = {
     .glu = glu,
     .add = add,
     .gather = gather,
+    .scatter = scatter,
+    .copy = copy,
     .kv_open = kv_open,
     .kv_close = kv_close,
     .kv_bytes = kv_bytes,

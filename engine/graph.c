@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine/moe.h"
+
 /* --- buffers -------------------------------------------------------------- */
 
 #define N_BUFFERS 9
@@ -18,7 +20,7 @@ static void widths_of(const struct net *n, size_t width[N_BUFFERS])
     width[2] = width[3] = n_head * (k_dim > v_dim ? k_dim : v_dim);
     width[4] = n_kv * k_dim;
     width[5] = n_kv * v_dim;
-    width[6] = width[7] = (size_t)h->n_ff;
+    width[6] = width[7] = (size_t)(h->n_ff > n->ff_most ? h->n_ff : n->ff_most);
     width[8] = n->spare;
 }
 
@@ -31,7 +33,7 @@ static void buffers_of(struct pass *p, float **buffer[N_BUFFERS])
 
 uint64_t pass_bytes(const struct net *n, size_t n_rows)
 {
-    size_t width[N_BUFFERS], row = n->pos_embd ? sizeof(int32_t) : 0;
+    size_t width[N_BUFFERS], row = n->spare_host;
 
     widths_of(n, width);
     for (size_t i = 0; i < N_BUFFERS; i++)
@@ -55,10 +57,10 @@ enum err_code pass_init(struct pass *p, const struct net *n, struct be *be,
             rc = n->ops->alloc(be, &mem, n_rows * width[i] * sizeof(float), e);
         *buffer[i] = mem;
     }
-    if (!rc && n->pos_embd) {
-        p->pos = mem_array(n_rows, sizeof *p->pos);
-        if (!p->pos)
-            rc = err_set(e, ERR_NOMEM, "no memory for %zu positions", n_rows);
+    if (!rc && n->spare_host > 0) {
+        p->host = mem_array(n_rows, n->spare_host);
+        if (!p->host)
+            rc = err_set(e, ERR_NOMEM, "no memory for %zu rows", n_rows);
     }
     return rc;
 }
@@ -71,7 +73,7 @@ void pass_free(struct pass *p, const struct net *n)
     for (size_t i = 0; i < N_BUFFERS; i++)
         if (*buffer[i])
             n->ops->free(p->be, *buffer[i]);
-    mem_free(p->pos);
+    mem_free(p->host);
     *p = (struct pass){ 0 };
 }
 
@@ -91,10 +93,12 @@ void pass_embed(const struct net *n, struct pass *p, float scale)
 
 void pass_add_positions(const struct net *n, struct pass *p)
 {
+    int32_t *pos = p->host;
+
     for (size_t s = 0; s < p->n_spans; s++)
         for (size_t i = 0; i < p->spans[s].n; i++)
-            p->pos[p->spans[s].row + i] = p->spans[s].pos + (int32_t)i;
-    n->ops->embed(p->be, n->pos_embd, p->pos, p->n_rows, 1.0f, p->h);
+            pos[p->spans[s].row + i] = p->spans[s].pos + (int32_t)i;
+    n->ops->embed(p->be, n->pos_embd, pos, p->n_rows, 1.0f, p->h);
     pass_add(n, p, 1.0f);
 }
 
@@ -213,24 +217,31 @@ static void keep_wanted(const struct net *n, struct pass *p)
     swap(&p->o, &p->q);
 }
 
-void pass_attention(const struct net *n, struct pass *p, int i)
+bool pass_attend(const struct net *n, struct pass *p, int i)
 {
-    const struct layer *w = &n->layers[i];
     bool last = i == n->h.n_layer - 1;
 
-    project_qkv(n, p, w);
-    prepare_heads(n, p, p->q, n->h.n_head, &w->q_norm, w->rope);
-    prepare_heads(n, p, p->k, n->h.n_kv_head, &w->k_norm, w->rope);
     n->ops->kv_put(p->be, p->kv, i, p->k, p->v, p->spans, p->n_spans);
     if (last && p->n_wanted == 0) {
         p->n_rows = 0;
-        return;
+        return false;
     }
     attend(n, p, i);
     if (last)
         keep_wanted(n, p);
-    linear(n, p, p->o, (size_t)n->h.n_head * (size_t)n->h.v_dim, &w->o, p->h,
-           (size_t)n->h.n_embd);
+    return true;
+}
+
+void pass_attention(const struct net *n, struct pass *p, int i)
+{
+    const struct layer *w = &n->layers[i];
+
+    project_qkv(n, p, w);
+    prepare_heads(n, p, p->q, n->h.n_head, &w->q_norm, w->rope);
+    prepare_heads(n, p, p->k, n->h.n_kv_head, &w->k_norm, w->rope);
+    if (pass_attend(n, p, i))
+        linear(n, p, p->o, (size_t)n->h.n_head * (size_t)n->h.v_dim, &w->o,
+               p->h, (size_t)n->h.n_embd);
 }
 
 /* --- feed forward --------------------------------------------------------- */
@@ -255,17 +266,26 @@ void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
     linear(n, p, p->gate, width, &w->down, p->h, cols);
 }
 
+void pass_ffn_layer(const struct net *n, struct pass *p, const struct layer *w,
+                    enum be_act act, float residual_scale)
+{
+    pass_norm(n, p, &w->ffn_norm);
+    if (w->moe) {
+        pass_moe(n, p, w);
+        return;
+    }
+    pass_ffn(n, p, w, act);
+    pass_add(n, p, residual_scale);
+}
+
 void pass_prenorm(const struct net *n, struct pass *p, enum be_act act,
                   float residual_scale)
 {
     for (int i = 0; i < n->h.n_layer; i++) {
-        const struct layer *w = &n->layers[i];
-        pass_norm(n, p, &w->attn_norm);
+        pass_norm(n, p, &n->layers[i].attn_norm);
         pass_attention(n, p, i);
         pass_add(n, p, residual_scale);
-        pass_norm(n, p, &w->ffn_norm);
-        pass_ffn(n, p, w, act);
-        pass_add(n, p, residual_scale);
+        pass_ffn_layer(n, p, &n->layers[i], act, residual_scale);
     }
     pass_norm(n, p, &n->out_norm);
 }

@@ -27,7 +27,7 @@ struct pass {
     /* device memory for `room` rows */
     size_t room;
     float *x, *h, *q, *k, *v, *o, *gate, *up, *spare;
-    int32_t *pos; /* [room] for learned positions, host memory */
+    void *host; /* n->spare_host bytes a row of host memory */
 };
 
 /* Allocates the buffers for batches of n rows; pass_free() takes them back, of
@@ -49,6 +49,9 @@ void pass_norm(const struct net *n, struct pass *p, const struct norm *w);
 void pass_post_norm(const struct net *n, struct pass *p, const struct norm *w);
 /* h = output projection of the attention of layer i over h */
 void pass_attention(const struct net *n, struct pass *p, int i);
+/* The heart of it: stores k and v, o = attention of q.  false: the pass ends
+ * here, for nothing is wanted of it. */
+bool pass_attend(const struct net *n, struct pass *p, int i);
 /* h = down(act(gate(h)) * up(h)), or down(act(up(h))) without a gate */
 void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
               enum be_act act);
@@ -59,7 +62,10 @@ void pass_add(const struct net *n, struct pass *p, float scale);
 void pass_save(struct pass *p);
 void pass_add_saved(const struct net *n, struct pass *p);
 
-/* All layers of a pre-norm decoder, then h = out_norm(x). */
+/* The feed forward of a pre-norm decoder: x += scale * ffn(norm(x)). */
+void pass_ffn_layer(const struct net *n, struct pass *p, const struct layer *w,
+                    enum be_act act, float residual_scale);
+/* All layers of one, then h = out_norm(x). */
 void pass_prenorm(const struct net *n, struct pass *p, enum be_act act,
                   float residual_scale);
 /* The same with a norm behind each part too. */

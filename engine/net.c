@@ -75,6 +75,12 @@ static void no_memory(struct loader *l)
         l->rc = err_set(l->e, ERR_NOMEM, "no memory for the weights");
 }
 
+void load_spare(struct loader *l, size_t floats)
+{
+    if (floats > l->net->spare)
+        l->net->spare = floats;
+}
+
 void *load_alloc(struct loader *l, size_t n, size_t size)
 {
     void *p = l->rc ? NULL : arena_array(&l->net->arena, n, size);
@@ -258,9 +264,9 @@ bool load_has(const struct loader *l, const char *name)
 }
 
 /* The tensor of exactly that shape; NULL when the load has failed. */
-static const struct gguf_tensor *find(struct loader *l, const char *name,
-                                      const char *suffix, int64_t rows,
-                                      int64_t cols)
+static const struct gguf_tensor *find_planes(struct loader *l, const char *name,
+                                             const char *suffix, int64_t n,
+                                             int64_t rows, int64_t cols)
 {
     char full[KEY_ROOM];
     const struct gguf_tensor *t =
@@ -268,18 +274,25 @@ static const struct gguf_tensor *find(struct loader *l, const char *name,
 
     if (!t)
         load_refuse(l, "tensor %s is missing", full);
-    else if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 ||
+    else if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != n ||
              t->dims[3] != 1)
         load_refuse(l,
                     "tensor %s is %lld x %lld x %lld x %lld, expected %lld "
-                    "x %lld",
+                    "x %lld x %lld",
                     full, (long long)t->dims[0], (long long)t->dims[1],
                     (long long)t->dims[2], (long long)t->dims[3],
-                    (long long)cols, (long long)rows);
+                    (long long)cols, (long long)rows, (long long)n);
     if (l->rc)
         return NULL;
     l->used[t - gguf_tensor_at(l->net->gguf, 0)] = true;
     return t;
+}
+
+static const struct gguf_tensor *find(struct loader *l, const char *name,
+                                      const char *suffix, int64_t rows,
+                                      int64_t cols)
+{
+    return find_planes(l, name, suffix, 1, rows, cols);
 }
 
 static void hold(struct loader *l, struct be_mat *mat, void *mem)
@@ -399,6 +412,34 @@ static bool has_bias(const struct loader *l, const char *name,
             gguf_tensor(l->net->gguf, full_name(l, name, ".bias", full)));
 }
 
+const struct gguf_tensor *load_tensor(struct loader *l, const char *name,
+                                      int rows, int cols)
+{
+    return find(l, name, ".weight", rows, cols);
+}
+
+struct be_mat *load_rows(struct loader *l, const struct gguf_tensor *t,
+                         int first_row, int rows)
+{
+    struct be_mat *mat = open_mat(l, t, first_row, rows);
+
+    if (mat)
+        count_product(l->net, t, mat, rows);
+    return mat;
+}
+
+struct be_mat *load_floats(struct loader *l, const float *x, int rows, int cols)
+{
+    struct gguf_tensor t = { .name = STR("a matrix made at loading"),
+                             .type = GGML_F32,
+                             .n_dims = 2,
+                             .dims = { cols, rows, 1, 1 },
+                             .data = (const unsigned char *)x };
+
+    t.bytes = (uint64_t)rows * (uint64_t)cols * sizeof *x;
+    return l->rc ? NULL : load_rows(l, &t, 0, rows);
+}
+
 void load_parts(struct loader *l, const char *name,
                 const struct load_part *parts, size_t n, int cols,
                 enum load_bias bias)
@@ -412,10 +453,7 @@ void load_parts(struct loader *l, const char *name,
     for (size_t i = 0; t && !l->rc && i < n; first += parts[i++].rows) {
         struct linear *w = parts[i].out;
 
-        w->mat = open_mat(l, t, first, parts[i].rows);
-        if (l->rc)
-            return;
-        count_product(l->net, t, w->mat, parts[i].rows);
+        w->mat = load_rows(l, t, first, parts[i].rows);
         if (has_bias(l, name, bias))
             w->bias = open_vector(l, name, ".bias", all, first, parts[i].rows);
     }
@@ -425,6 +463,21 @@ void load_linear(struct loader *l, struct linear *out, const char *name,
                  int rows, int cols, enum load_bias bias)
 {
     load_parts(l, name, &(struct load_part){ out, rows }, 1, cols, bias);
+}
+
+struct linear *load_planes(struct loader *l, const char *name, int n,
+                           int n_used, int rows, int cols)
+{
+    const struct gguf_tensor *t =
+        find_planes(l, name, ".weight", n, rows, cols);
+    struct linear *w = load_alloc(l, (size_t)n, sizeof *w);
+
+    for (int i = 0; t && !l->rc && i < n; i++) {
+        w[i].mat = open_mat(l, t, (int64_t)i * rows, rows);
+        if (!l->rc && i < n_used)
+            count_product(l->net, t, w[i].mat, rows);
+    }
+    return w;
 }
 
 void load_norm(struct loader *l, struct norm *out, const char *name,
@@ -465,6 +518,7 @@ void load_positions(struct loader *l)
     if (!t)
         return;
     n->h.n_pos = rows;
+    n->spare_host = sizeof(int32_t);
     n->pos_embd = open_mat(l, t, 0, rows);
 }
 

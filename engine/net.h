@@ -47,10 +47,15 @@ struct layer {
     struct linear q, k, v, o;
     struct linear gate, up, down;
     const struct be_rope *rope;
-    int32_t window; /* > 0: positions that attention sees */
+    int32_t window;              /* > 0: positions that attention sees */
+    const struct moe_layer *moe; /* in place of gate, up, down */
+    void *own;                   /* what only this family has */
 };
 
 #define NET_ROPES 2
+
+struct moe;
+struct moe_layer;
 
 struct net {
     const struct arch *arch;
@@ -67,11 +72,15 @@ struct net {
     float *slopes; /* [h.n_head] ALiBi, host memory, or NULL */
     /* Host memory, [h.n_vocab] or NULL: logit = (product + bias) * scale. */
     float *logit_bias, *logit_scale;
-    size_t spare;       /* floats of a row that the forward pass needs beside */
-    void *own;          /* what only this family has */
-    struct arena arena; /* layers, host tables, what is listed below */
-    struct held *held;  /* matrices and device memory, for closing */
-    uint64_t weight_bytes;                /* beside the mapped file */
+    /* What a row of the forward pass needs beside the usual: floats on the
+     * device, bytes on the host. */
+    size_t spare, spare_host;
+    const struct moe *moe; /* experts, or NULL */
+    int ff_most;           /* the widest feed forward beside h.n_ff */
+    void *own;             /* what only this family has */
+    struct arena arena;    /* layers, host tables, what is listed below */
+    struct held *held;     /* matrices and device memory, for closing */
+    uint64_t weight_bytes; /* beside the mapped file */
     uint64_t decode_bytes, matmul_params; /* as in struct mk_model_info */
 };
 
@@ -122,6 +131,18 @@ struct load_part {
 void load_parts(struct loader *l, const char *name,
                 const struct load_part *parts, size_t n, int cols,
                 enum load_bias bias);
+/* For what is neither: a tensor of exactly that shape, NULL when the load has
+ * failed; rows of it as a matrix; and floats in host memory as one, which must
+ * live as long as the network. */
+const struct gguf_tensor *load_tensor(struct loader *l, const char *name,
+                                      int rows, int cols);
+struct be_mat *load_rows(struct loader *l, const struct gguf_tensor *t,
+                         int first_row, int rows);
+struct be_mat *load_floats(struct loader *l, const float *x, int rows,
+                           int cols);
+/* The matrices of a tensor of three dimensions; a token takes n_used of them. */
+struct linear *load_planes(struct loader *l, const char *name, int n,
+                           int n_used, int rows, int cols);
 /* NAME.weight [n], and NAME.bias [n] for layer norms. */
 void load_norm(struct loader *l, struct norm *out, const char *name,
                enum be_norm_kind kind, int n);
@@ -134,6 +155,8 @@ bool load_has(const struct loader *l, const char *name); /* "output.weight" */
 void load_ends(struct loader *l, enum be_norm_kind kind);
 /* position_embd: a row for each position there is. */
 void load_positions(struct loader *l);
+/* Makes room for that many floats of a row in the spare buffer. */
+void load_spare(struct loader *l, size_t floats);
 /* Memory that lives as long as the network, zeroed; NULL when the load has
  * failed. */
 void *load_alloc(struct loader *l, size_t n, size_t size);

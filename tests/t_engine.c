@@ -25,20 +25,23 @@ static const struct backend *const backends[] = { BACKENDS(BACKEND_ENTRY) };
 
 /* The models: F32 and one of each other type. */
 static const char *const models[] = {
-    "baichuan-13b", "bloom",       "chatglm2",    "gpt2",       "moss",
-    "gemma3",       "glm4-0414",   "internlm1",   "internlm2",  "llama-mha",
-    "llama-linear", "llama2-gqa",  "llama3-rope", "minicpm",    "qwen2",
-    "qwen2-yarn",   "qwen3",       "smollm2",     "yi",         "qwen2-bf16",
-    "qwen2-f16",    "qwen2-iq4nl", "qwen2-iq4xs", "qwen2-q2k",  "qwen2-q3k",
-    "qwen2-q40",    "qwen2-q41",   "qwen2-q4k",   "qwen2-q4km", "qwen2-q50",
-    "qwen2-q51",    "qwen2-q5k",   "qwen2-q6k",   "qwen2-q80",
+    "baichuan-13b", "bloom",       "chatglm2",    "deepseek-v2-yarn",
+    "deepseek-v3",  "gpt2",        "moss",        "gemma3",
+    "glm4-0414",    "internlm1",   "internlm2",   "llama-mha",
+    "llama-linear", "llama2-gqa",  "llama3-rope", "minicpm",
+    "qwen2",        "qwen2-yarn",  "qwen2moe",    "qwen3",
+    "qwen3moe",     "smollm2",     "yi",          "qwen2-bf16",
+    "qwen2-f16",    "qwen2-iq4nl", "qwen2-iq4xs", "qwen2-q2k",
+    "qwen2-q3k",    "qwen2-q40",   "qwen2-q41",   "qwen2-q4k",
+    "qwen2-q4km",   "qwen2-q50",   "qwen2-q51",   "qwen2-q5k",
+    "qwen2-q6k",    "qwen2-q80",
 };
 #define N_MODELS (sizeof models / sizeof models[0])
 
 /* More members of the families; they are looked for among the shared files. */
 static const char *const shared_models[] = {
-    "baichuan-7b", "baichuan-7b-32l", "baichuan-13b-40l",
-    "chatglm3",    "glm4-9b-chat",    "baichuan2-13b",
+    "deepseek-v2",      "deepseek-v2-lite", "baichuan-7b",  "baichuan-7b-32l",
+    "baichuan-13b-40l", "chatglm3",         "glm4-9b-chat", "baichuan2-13b",
 };
 #define N_SHARED_MODELS (sizeof shared_models / sizeof shared_models[0])
 #define SHARED "reference/engine/tiny/"
@@ -340,10 +343,10 @@ END_TEST
 
 /* Mixed types, plain floats, ALiBi, learned positions, a bias of logits, scales
  * of them, windows. */
-static const char *const bit_models[] = { "qwen2-q4km", "qwen2-q3k",
-                                          "llama2-gqa", "bloom",
-                                          "gpt2",       "moss",
-                                          "minicpm",    "gemma3" };
+static const char *const bit_models[] = {
+    "qwen2-q4km", "qwen2-q3k", "llama2-gqa", "bloom", "gpt2",
+    "moss",       "minicpm",   "qwen2moe",   "gemma3"
+};
 #define N_BIT_MODELS (sizeof bit_models / sizeof bit_models[0])
 
 struct bits {
@@ -847,7 +850,8 @@ START_TEST(tables_are_whole)
         ck_assert(b->alloc && b->free && b->upload && b->download);
         ck_assert(b->mat_open && b->mat_close && b->mat_bytes && b->embed);
         ck_assert(b->matmul && b->matmul_rows && b->norm && b->rope);
-        ck_assert(b->glu && b->add && b->gather && b->kv_open && b->kv_close);
+        ck_assert(b->glu && b->add && b->gather && b->scatter && b->copy);
+        ck_assert(b->kv_open && b->kv_close);
         ck_assert(b->kv_bytes && b->kv_put && b->kv_copy && b->attention);
     }
 }
