@@ -97,6 +97,8 @@ struct be_span {
     size_t row, n;        /* rows row ... row+n-1 of the batch */
     int32_t pos;          /* position of the first of them */
     const int32_t *table; /* host memory */
+    int32_t open;         /* positions before this one are seen by all rows,
+                             those that come before them too; 0: none */
 };
 
 struct be_attn {
@@ -184,8 +186,8 @@ struct backend {
     /* Copies the first n positions of block src to block dst, all layers. */
     void (*kv_copy)(struct be *b, struct be_kv *kv, int32_t src, int32_t dst,
                     size_t n);
-    /* Causal attention of the batch's queries over their sequences' keys (the
-     * batch's own included, put before).  Keys are taken in tiles of KV_BLOCK
+    /* Attention of the batch's queries over their sequences' keys (the batch's
+     * own included, put before), causal but for the open part of a span.  Keys are taken in tiles of KV_BLOCK
      * positions from position 0 on, with an online softmax. */
     void (*attention)(struct be *b, const struct be_kv *kv,
                       const struct be_attn *a);

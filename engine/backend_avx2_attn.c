@@ -18,7 +18,6 @@
  * part at all: even an infinite value there changes nothing. */
 #include "engine/backend_avx2.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -197,7 +196,8 @@ struct piece {
     const struct be_span *span;
     size_t first, n; /* tokens of the span */
     size_t head;     /* key head */
-    size_t group;    /* query heads of it */
+    size_t q_head;   /* the first query head of it that is computed here */
+    size_t group;    /* how many of them */
     size_t v_pad;    /* v_dim rounded up to 16 */
     size_t n_rows;
     struct query rows[ROWS];
@@ -437,8 +437,8 @@ INLINE void add_to_rows(const struct piece *p, size_t r, int n, size_t at)
     VALUE_LOAD(0)
     VALUE_LOAD(1)
     VALUE_LOAD(2)
-    VALUE_LOAD(3) VALUE_LOAD(4)
-        VALUE_LOAD(5) for (; s < end; s++, v += p->v_pad)
+    VALUE_LOAD(3)
+    VALUE_LOAD(4) VALUE_LOAD(5) for (; s < end; s++, v += p->v_pad)
     {
         __m256 v0 = _mm256_loadu_ps(v), v1 = _mm256_loadu_ps(v + 8);
         VALUE_STEP(0)
@@ -499,6 +499,12 @@ static int clamp_pos(int64_t pos)
     return pos < 0 ? 0 : pos > KV_BLOCK ? KV_BLOCK : (int)pos;
 }
 
+/* The position after the last one that a query at `pos` sees. */
+static int64_t sight(const struct be_span *s, int32_t pos)
+{
+    return pos < s->open ? s->open : (int64_t)pos + 1;
+}
+
 /* The block whose positions begin at `first`. */
 static void attend_block(struct piece *p, int32_t first)
 {
@@ -509,7 +515,7 @@ static void attend_block(struct piece *p, int32_t first)
     for (size_t r = 0; r < p->n_rows; r++) {
         struct query *u = &p->rows[r];
 
-        u->to = clamp_pos((int64_t)u->pos + 1 - first);
+        u->to = clamp_pos(sight(p->span, u->pos) - first);
         u->from =
             window > 0 ? clamp_pos((int64_t)u->pos + 1 - window - first) : 0;
         u->any = false;
@@ -527,7 +533,7 @@ static void begin(struct piece *p)
     p->n_rows = p->n * p->group;
     for (size_t r = 0; r < p->n_rows; r++) {
         size_t token = p->first + r / p->group;
-        size_t head = p->head * p->group + r % p->group;
+        size_t head = p->q_head + r % p->group;
         size_t at = (p->span->row + token) * (size_t)a->n_head + head;
 
         p->rows[r] = (struct query){
@@ -558,7 +564,7 @@ static void finish(const struct piece *p)
 
     for (size_t r = 0; r < p->n_rows; r++) {
         size_t token = p->first + r / p->group;
-        size_t head = p->head * p->group + r % p->group;
+        size_t head = p->q_head + r % p->group;
         size_t at = (p->span->row + token) * (size_t)a->n_head + head;
         put_quotients(a->out + at * v_dim, p->outs + r * p->v_pad,
                       p->rows[r].sum, v_dim);
@@ -567,23 +573,29 @@ static void finish(const struct piece *p)
 
 static void attend(struct piece *p)
 {
-    int32_t last = p->span->pos + (int32_t)(p->first + p->n) - 1;
+    int32_t pos = p->span->pos + (int32_t)(p->first + p->n) - 1;
+    int64_t end = sight(p->span, pos);
     int32_t first = p->span->pos + (int32_t)p->first + 1 - p->a->window;
 
     first = p->a->window > 0 && first > 0 ? first / KV_BLOCK * KV_BLOCK : 0;
     begin(p);
-    for (; first <= last; first += KV_BLOCK)
+    for (; first < end; first += KV_BLOCK)
         attend_block(p, first);
     finish(p);
 }
 
 /* --- all pieces ----------------------------------------------------------- */
 
+/* The query heads of a key head are cut into parts where they are more than a
+ * piece can take. */
 struct attn_job {
     struct be *b;
     const struct be_kv *kv;
     const struct be_attn *a;
-    size_t group, tokens; /* query heads of a key head, tokens of a piece */
+    size_t group;  /* query heads of a key head */
+    size_t share;  /* of a part */
+    size_t n_part; /* parts of all key heads */
+    size_t tokens; /* of a piece */
 };
 
 static size_t pieces_of(const struct attn_job *j, const struct be_span *s)
@@ -595,16 +607,19 @@ static void compute_piece(void *arg, size_t i, int thread)
 {
     const struct attn_job *j = arg;
     const struct be_span *s = j->a->spans;
-    size_t n_head = (size_t)j->kv->p.n_kv_head, at = i / n_head;
+    size_t parts = (j->group + j->share - 1) / j->share;
+    size_t part = i % j->n_part, at = i / j->n_part;
+    size_t first = part % parts * j->share;
     size_t k_dim = (size_t)j->kv->p.k_dim;
-    struct piece p = { .kv = j->kv, .a = j->a, .head = i % n_head };
+    struct piece p = { .kv = j->kv, .a = j->a, .head = part / parts };
 
     for (; at >= pieces_of(j, s); s++)
         at -= pieces_of(j, s);
     p.span = s;
     p.first = at * j->tokens;
     p.n = s->n - p.first < j->tokens ? s->n - p.first : j->tokens;
-    p.group = j->group;
+    p.q_head = p.head * j->group + first;
+    p.group = j->group - first < j->share ? j->group - first : j->share;
     p.v_pad = ((size_t)j->kv->p.v_dim + 15) / 16 * 16;
     p.keys = (float *)(void *)(j->b->thread_scratch +
                                (size_t)thread * AVX2_THREAD_SCRATCH);
@@ -627,10 +642,11 @@ void avx2_attention(struct be *b, const struct be_kv *kv,
     size_t n = 0;
 
     j.group = (size_t)(a->n_head / kv->p.n_kv_head);
-    assert(j.group > 0 && j.group <= ROWS);
-    j.tokens = ROWS / j.group;
+    j.share = j.group < ROWS ? j.group : ROWS;
+    j.n_part = (size_t)kv->p.n_kv_head * ((j.group + j.share - 1) / j.share);
+    j.tokens = ROWS / j.share;
     for (size_t s = 0; s < a->n_spans; s++)
         n += pieces_of(&j, &a->spans[s]);
-    pool_run(b->pool, n * (size_t)kv->p.n_kv_head, compute_piece, &j);
+    pool_run(b->pool, n * j.n_part, compute_piece, &j);
 }
 #endif

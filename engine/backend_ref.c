@@ -522,6 +522,7 @@ static void kv_copy(struct be *b, struct be_kv *kv, int32_t src, int32_t dst,
 struct query {
     const float *q;
     int32_t pos;
+    int32_t end; /* it sees the positions before this one */
     int head, kv_head;
     float max, sum; /* of the softmax so far */
     float *out;
@@ -534,7 +535,7 @@ static float score(const struct be_kv *kv, const struct be_attn *a,
                 (size_t)u->kv_head * (size_t)kv->p.k_dim;
     float dot = 0;
 
-    if (key > u->pos || (a->window > 0 && u->pos - key >= a->window))
+    if (key >= u->end || (a->window > 0 && u->pos - key >= a->window))
         return -INFINITY;
     for (int i = 0; i < kv->p.k_dim; i++)
         dot += u->q[i] * kv_load(kv->k, kv->f32, at + (size_t)i);
@@ -590,13 +591,16 @@ static void attend(const struct be_kv *kv, const struct be_attn *a,
     size_t at = (s->row + i) * (size_t)a->n_head + (size_t)head;
     struct query u = { .q = a->q + at * k_dim,
                        .pos = s->pos + (int32_t)i,
+                       .end = s->pos + (int32_t)i + 1,
                        .head = head,
                        .kv_head = head / (a->n_head / kv->p.n_kv_head),
                        .max = -INFINITY,
                        .out = a->out + at * v_dim };
 
+    if (u.end < s->open)
+        u.end = s->open;
     memset(u.out, 0, v_dim * sizeof *u.out);
-    for (int32_t first = 0; first <= u.pos; first += KV_BLOCK)
+    for (int32_t first = 0; first < u.end; first += KV_BLOCK)
         attend_tile(kv, a, &u, s->table[first / KV_BLOCK], first);
     for (size_t j = 0; j < v_dim; j++)
         u.out[j] /= u.sum;

@@ -587,9 +587,9 @@ END_TEST
 static float *rope_of(const struct rig *r, const float *x,
                       const struct be_rope *rope, int dim)
 {
-    static const struct be_span spans[] = { { 1, 3, 0, NULL },
-                                            { 4, 1, 4097, NULL },
-                                            { 0, 1, 31, NULL } };
+    static const struct be_span spans[] = { { 1, 3, 0, NULL, 0 },
+                                            { 4, 1, 4097, NULL, 0 },
+                                            { 0, 1, 31, NULL, 0 } };
     const size_t stride = 3 * (size_t)dim + GAP;
     float *dx = floats(r, x, 5 * stride);
 
@@ -639,8 +639,8 @@ END_TEST
 START_TEST(rotations_of_a_long_batch)
 {
     const size_t n = 1200, dim = 16;
-    const struct be_span spans[] = { { 0, 700, 3, NULL },
-                                     { 700, 500, 50, NULL } };
+    const struct be_span spans[] = { { 0, 700, 3, NULL, 0 },
+                                     { 700, 500, 50, NULL, 0 } };
     float freq[8] = { 1, 0.5F, 0.2F, 0.1F, 0.05F, 0.02F, 0.01F, 0.001F };
     struct be_rope rope = { freq, 16, false, 1 };
     float *x = normals(n * dim);
@@ -785,19 +785,77 @@ START_TEST(sums_and_copies_are_the_references)
 }
 END_TEST
 
+/* Rows of a batch to other rows, and between rows of other widths. */
+static void compare_moves(const struct rig *r, const struct rig *ref,
+                          size_t n_rows, size_t n, bool all_rows)
+{
+    const struct rig *at[] = { r, ref };
+    float *x = normals(n_rows * n), *scale = normals(n_rows), *y[2], *z[2];
+    int32_t *rows = mem_array(n_rows, sizeof *rows);
+
+    ck_assert_ptr_nonnull(rows);
+    for (size_t i = 0; i < n_rows; i++)
+        rows[i] = (int32_t)(2 * (n_rows - 1 - i));
+    for (int k = 0; k < 2; k++) {
+        struct be *b = at[k]->b;
+        const struct backend *ops = at[k]->ops;
+        float *src = floats(at[k], x, n_rows * n);
+        y[k] = floats(at[k], NULL, 2 * n_rows * n);
+        z[k] = floats(at[k], NULL, n_rows * (n + GAP));
+        ops->scatter(b, src, all_rows ? NULL : rows, scale, n_rows, n, y[k]);
+        ops->scatter(b, src, rows, scale, n_rows / 2, n, y[k]);
+        ops->copy(b, src + n / 3, n, n_rows, n - n / 3, z[k], n + GAP);
+        ops->free(b, src);
+        y[k] = fetch(at[k], y[k], 2 * n_rows * n);
+        z[k] = fetch(at[k], z[k], n_rows * (n + GAP));
+    }
+    same_bits(y[0], y[1], 2 * n_rows * n, "scatter");
+    same_bits(z[0], z[1], n_rows * (n + GAP), "copy");
+    ck_assert_float_eq(y[1][(all_rows ? 2 * n_rows - 1 : 1) * n], 0);
+    ck_assert_float_eq(z[1][n + GAP - 1], 0);
+    for (int k = 0; k < 2; k++) {
+        mem_free(y[k]);
+        mem_free(z[k]);
+    }
+    mem_free(x);
+    mem_free(scale);
+    mem_free(rows);
+}
+
+START_TEST(moved_rows_are_the_references)
+{
+    for (int i = 0; i < N_BACKENDS; i++) {
+        struct rig r, ref;
+
+        if (!all[i]->available())
+            continue;
+        r = rig_open(all[i], false, 3);
+        ref = rig_open(&backend_ref, false, 1);
+        compare_moves(&r, &ref, 5, 77, false);
+        compare_moves(&r, &ref, 4, 8, true);
+        compare_moves(&r, &ref, 100, 1001, false);
+        compare_moves(&r, &ref, 99, 640, true);
+        rig_close(&r);
+        rig_close(&ref);
+    }
+}
+END_TEST
+
 /* --- attention ------------------------------------------------------------- */
 
 struct attention {
     int n_head, n_kv_head, k_dim, v_dim;
     int32_t window;
     bool slopes;
+    int32_t open; /* of sequence a */
 };
 
 static const struct attention attentions[] = {
-    { 4, 4, 64, 64, 0, false },    { 14, 2, 64, 64, 0, false },
-    { 6, 2, 24, 16, 0, true },     { 9, 3, 64, 64, 5, false },
-    { 4, 1, 256, 256, 40, false }, { 3, 1, 7, 5, 0, false },
-    { 5, 5, 40, 33, 33, true },
+    { 4, 4, 64, 64, 0, false, 0 },    { 14, 2, 64, 64, 0, false, 0 },
+    { 6, 2, 24, 16, 0, true, 0 },     { 9, 3, 64, 64, 5, false, 0 },
+    { 4, 1, 256, 256, 40, false, 0 }, { 3, 1, 7, 5, 0, false, 0 },
+    { 5, 5, 40, 33, 33, true, 0 },    { 4, 4, 16, 16, 0, false, 41 },
+    { 6, 3, 24, 16, 0, true, 71 },    { 100, 1, 36, 24, 0, false, 0 },
 };
 #define N_ATTENTIONS ((int)(sizeof attentions / sizeof attentions[0]))
 
@@ -882,8 +940,8 @@ static struct history from_row(const struct history *h,
 static float *attend_all(const struct rig *r, const struct attention *a,
                          const struct history *h)
 {
-    const struct be_span spans[] = { { 0, LEN_A, 0, table_a },
-                                     { LEN_A, LEN_B, 0, table_b } };
+    const struct be_span spans[] = { { 0, LEN_A, 0, table_a, a->open },
+                                     { LEN_A, LEN_B, 0, table_b, 0 } };
     struct be_kv *kv = open_kv(r, a);
     float *y = attend(r, kv, a, h, spans, 2, LEN_A + LEN_B);
 
@@ -928,12 +986,16 @@ static void attend_in_pieces(const struct rig *r, const struct attention *a,
     struct be_kv *kv = open_kv(r, a);
     size_t width = (size_t)(a->n_head * a->v_dim);
 
-    for (size_t c = 0; cuts[c] < LEN_A; c++) {
-        size_t n = cuts[c + 1] - cuts[c];
-        struct be_span span = { 0, n, (int32_t)cuts[c], table };
+    for (size_t c = 0, end; cuts[c] < LEN_A; c = end) {
+        struct be_span span = { 0, 0, (int32_t)cuts[c], table, a->open };
         struct history rest = from_row(h, a, cuts[c]);
-        float *y = attend(r, kv, a, &rest, &span, 1, n);
+        size_t n;
+        float *y;
 
+        for (end = c + 1; (int32_t)cuts[end] < a->open; end++)
+            ; /* what all see is put at once */
+        n = span.n = cuts[end] - cuts[c];
+        y = attend(r, kv, a, &rest, &span, 1, n);
         same_bits(y, expected + cuts[c] * width, n * width, "in pieces");
         mem_free(y);
     }
@@ -1005,8 +1067,8 @@ START_TEST(copied_blocks_hold_the_same)
     size_t width = (size_t)(a->n_head * a->v_dim);
 
     for (int i = 0; i < N_BACKENDS; i++) {
-        const struct be_span one = { 0, 25, 0, &src };
-        const struct be_span fork = { 0, 5, 20, &dst };
+        const struct be_span one = { 0, 25, 0, &src, 0 };
+        const struct be_span fork = { 0, 5, 20, &dst, 0 };
         struct history rest = from_row(&h, a, 20);
         struct rig r;
         struct be_kv *kv;
@@ -1130,6 +1192,7 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, activations_are_exact_over_the_whole_range, 0, 4);
     tcase_add_loop_test(tc, activations_keep_what_is_no_number, 0, 2);
     tcase_add_test(tc, sums_and_copies_are_the_references);
+    tcase_add_test(tc, moved_rows_are_the_references);
     tcase_add_loop_test(tc, attention_is_the_references, 0, N_ATTENTIONS * 2);
     tcase_add_loop_test(tc, attention_does_not_depend_on_the_batch, 0,
                         N_ATTENTIONS * 2);
