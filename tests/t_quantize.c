@@ -414,7 +414,7 @@ START_TEST(every_allocation_may_fail)
         status = mk_quantize(TINY "qwen2.gguf", out, "Q8_0", NULL, msg);
         mem_fail_at(0, false);
         if (status) {
-            ck_assert_int_eq(status, MK_ENOMEM);
+            ck_assert_msg(status == MK_ENOMEM, "allocation %zu: %s", nth, msg);
             ck_assert(!io_exists(out));
         }
     }

@@ -99,19 +99,10 @@ static int write_all(int fd, struct str s)
 
 /* A rename is durable when its folder is.  File systems that cannot sync a
  * folder say EINVAL; there is nothing more to be done on those. */
-static int sync_folder_of(const char *path)
+static int sync_folder(const char *dir)
 {
-    const char *slash = strrchr(path, '/');
-    size_t n = slash ? (size_t)(slash - path) + 1 : 0;
-    char *dir = mem_alloc(n + 2);
-    int fd, rc;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
-    if (!dir)
-        return -1;
-    memcpy(dir, path, n);
-    memcpy(dir + n, ".", 2);
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    mem_free(dir);
     if (fd < 0)
         return -1;
     rc = do_sync(fd);
@@ -119,6 +110,17 @@ static int sync_folder_of(const char *path)
         rc = 0;
     (void)close(fd);
     return rc;
+}
+
+/* The folder that path is in; path is cut to its name. */
+static int sync_folder_of(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (!slash)
+        return sync_folder(".");
+    slash[1] = '\0';
+    return sync_folder(path);
 }
 
 static char *temporary_name(const char *path)
@@ -166,13 +168,16 @@ static int finish(struct io_out *f)
 
 enum err_code io_commit(struct io_out *f, struct err *e)
 {
+    enum err_code rc = ERR_OK;
+
     if (finish(f) < 0)
         return err_errno(e, errno, "%s", f->path);
+    /* The temporary file is no more; its name has the folder in it. */
+    if (sync_folder_of(f->tmp) < 0)
+        rc = err_errno(e, errno, "%s: its folder", f->path);
     mem_free(f->tmp);
     f->tmp = NULL;
-    if (sync_folder_of(f->path) < 0)
-        return err_errno(e, errno, "%s: its folder", f->path);
-    return ERR_OK;
+    return rc;
 }
 
 void io_discard(struct io_out *f)
@@ -267,12 +272,19 @@ static int swap_dirs(const char *from, const char *path)
 enum err_code io_replace_dir(const char *from, const char *path, struct err *e)
 {
     bool there = io_exists(path);
+    char *copy = mem_strdup(path);
+    enum err_code rc = ERR_OK;
 
+    if (!copy)
+        return err_set(e, ERR_NOMEM, "%s: out of memory", path);
     if ((there ? swap_dirs(from, path) : do_rename(from, path)) < 0)
-        return err_errno(e, errno, "%s", path);
-    if (sync_folder_of(path) < 0)
-        return err_errno(e, errno, "%s: its folder", path);
-    return there ? io_remove_dir(from, e) : ERR_OK;
+        rc = err_errno(e, errno, "%s", path);
+    else if (sync_folder_of(copy) < 0)
+        rc = err_errno(e, errno, "%s: its folder", path);
+    else if (there)
+        rc = io_remove_dir(from, e);
+    mem_free(copy);
+    return rc;
 }
 
 enum err_code io_map(struct io_map *m, const char *path, struct err *e)
