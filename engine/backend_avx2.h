@@ -18,9 +18,9 @@
 
 #include "engine/backend.h"
 
-#define PANEL 8  /* rows in a panel */
-#define BLOCK 32 /* columns that share an activation's scale */
-#define FOUR 4   /* panels multiplied together */
+#define PANEL ((size_t)8)  /* rows in a panel */
+#define BLOCK ((size_t)32) /* columns that share an activation's scale */
+#define FOUR ((size_t)4)   /* panels multiplied together */
 #define AVX2_MAX_COLS 131072
 #define AVX2_MAX_HEAD 1024           /* dims of a head */
 #define AVX2_SCRATCH (8 << 20)       /* bytes for quantised rows */

@@ -26,7 +26,7 @@
 
 #if defined(__AVX2__)
 
-#define ROWS 48
+#define ROWS ((size_t)48)
 
 struct be_kv {
     struct be_kv_params p;
@@ -405,26 +405,27 @@ static void soften(struct piece *p, size_t r, int32_t first)
 #define VALUE_LOAD(i)                                                          \
     if (n > (i)) {                                                             \
         w = _mm256_broadcast_ss(p->shrink + r + (i));                          \
-        a##i = _mm256_mul_ps(w, _mm256_loadu_ps(out + (i)*p->v_pad));          \
-        b##i = _mm256_mul_ps(w, _mm256_loadu_ps(out + (i)*p->v_pad + 8));      \
+        a##i = _mm256_mul_ps(w, _mm256_loadu_ps(out + (size_t)(i)*p->v_pad));  \
+        b##i =                                                                 \
+            _mm256_mul_ps(w, _mm256_loadu_ps(out + (size_t)(i)*p->v_pad + 8)); \
     }
 
 #define VALUE_STEP(i)                                                          \
     if (n > (i)) {                                                             \
-        w = _mm256_broadcast_ss(s + (i)*KV_BLOCK);                             \
+        w = _mm256_broadcast_ss(s + (size_t)(i)*KV_BLOCK);                     \
         a##i = _mm256_fmadd_ps(v0, w, a##i);                                   \
         b##i = _mm256_fmadd_ps(v1, w, b##i);                                   \
     }
 
 #define VALUE_STORE(i)                                                         \
     if (n > (i)) {                                                             \
-        _mm256_storeu_ps(out + (i)*p->v_pad, a##i);                            \
-        _mm256_storeu_ps(out + (i)*p->v_pad + 8, b##i);                        \
+        _mm256_storeu_ps(out + (size_t)(i)*p->v_pad, a##i);                    \
+        _mm256_storeu_ps(out + (size_t)(i)*p->v_pad + 8, b##i);                \
     }
 
 /* out = out * shrink + weights . values: dimensions at ... at+15 of the n rows
  * from r on, all of which see the same positions. */
-INLINE void add_to_rows(const struct piece *p, size_t r, int n, size_t at)
+INLINE void add_to_rows(const struct piece *p, size_t r, size_t n, size_t at)
 {
     const struct query *u = &p->rows[r];
     const float *s = p->scores + r * KV_BLOCK + u->from;
@@ -623,7 +624,7 @@ static void compute_piece(void *arg, size_t i, int thread)
     p.v_pad = ((size_t)j->kv->p.v_dim + 15) / 16 * 16;
     p.keys = (float *)(void *)(j->b->thread_scratch +
                                (size_t)thread * AVX2_THREAD_SCRATCH);
-    p.values = p.keys + KV_BLOCK * k_dim;
+    p.values = p.keys + (size_t)KV_BLOCK * k_dim;
     p.scores = p.values + KV_BLOCK * p.v_pad;
     p.outs = p.scores + ROWS * KV_BLOCK;
     attend(&p);

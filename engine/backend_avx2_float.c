@@ -13,9 +13,9 @@
 #include "engine/backend_avx2_math.h"
 
 #if defined(__AVX2__)
-#define CHAIN 256
+#define CHAIN ((size_t)256)
 #define WIDE (2 * PANEL)
-#define TOKENS 6
+#define TOKENS ((size_t)6)
 
 INLINE void store_wide(float *out, __m256 a, __m256 b)
 {
@@ -131,8 +131,8 @@ void avx2_float_panels(const struct panel_type *type,
 INLINE void pack_elems(size_t elem, const unsigned char *const rows[PANEL],
                        size_t n, unsigned char *panel)
 {
-    for (int r = 0; r < PANEL; r++) {
-        unsigned char *to = panel + (size_t)r * elem;
+    for (size_t r = 0; r < PANEL; r++) {
+        unsigned char *to = panel + r * elem;
 
         for (size_t c = 0; c < n; c++, to += PANEL * elem)
             if (rows[r])

@@ -16,9 +16,9 @@
 
 #if defined(__AVX2__)
 #define MAX_LINEARS 16
-#define TILE 128          /* tokens at the most */
-#define TILE_BYTES 327680 /* of their activations, in a cache of 512 KiB */
-#define MANY 8            /* tokens for which unpacking apart pays */
+#define TILE ((size_t)128) /* tokens at the most */
+#define TILE_BYTES 327680  /* of their activations, in a cache of 512 KiB */
+#define MANY 8             /* tokens for which unpacking apart pays */
 #define PIECE_CYCLES 40000
 #define PACK_AT_ONCE 4
 
@@ -277,10 +277,10 @@ static void quantise_some(void *arg, size_t i, int thread)
                            c->x + (c->first + t) * c->x_stride + b * BLOCK);
 }
 
-/* Bytes of one row as integers. */
+/* Bytes of one row as integers, at the most; never 0. */
 static size_t q8_bytes(size_t cols)
 {
-    return cols + cols / BLOCK * 16;
+    return cols + cols / BLOCK * 16 + 1;
 }
 
 static void lay_out_rows(struct call *c, unsigned char *scratch)
@@ -410,6 +410,7 @@ static void compute_piece(void *arg, size_t i, int thread)
     (void)thread;
     for (; i >= p->n_groups * c->n_tiles; p++)
         i -= p->n_groups * c->n_tiles;
+    assert(p->n_groups > 0);
     tile = i / p->n_groups * c->tile;
     n = min_size(c->tile, c->T - tile);
     first = i % p->n_groups * p->group;
@@ -472,7 +473,7 @@ static void add_product(struct be *b, struct call *c,
 
 static void run_all(struct be *b, struct call *c, size_t T)
 {
-    size_t fit = AVX2_SCRATCH / q8_bytes(c->cols ? c->cols : 1);
+    size_t fit = AVX2_SCRATCH / q8_bytes(c->cols);
 
     for (c->first = 0; c->first < T; c->first += c->T) {
         c->T = min_size(T - c->first, fit);

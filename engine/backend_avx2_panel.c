@@ -1,25 +1,5 @@
-/* Panels of quantised weights: how they are packed, multiplied by int8
- * activations, and turned into floats.
- *
- * A panel holds 8 rows, block after block of 32 columns:
- *
- *     [ d 8 x f16 ][ m 8 x f16 ]              types with blocks of 32
- *     [ planes ]
- * or, for the types with blocks of 256,
- *     [ d 8 x f16 ][ dmin 8 x f16 ]           once
- *     { [ c 8 x u8 ][ c' 8 x u8 ] [ planes ] } eight times
- *
- * Unpacked, 32 columns of 8 rows are eight vectors w0 ... w7 of bytes: lane r of
- * w_k holds columns 4k ... 4k+3 of row r.  Packed they are planes of bits:
- *
- *     8 bits   w0, w1 ... w7 as they are
- *     4 bits   w0 | w4 << 4, w1 | w5 << 4, w2 | w6 << 4, w3 | w7 << 4
- *     2 bits   w0 | w1 << 2 | w2 << 4 | w3 << 6, and the same of w4 ... w7
- *     1 bit    w0 | w1 << 1 | ... | w7 << 7
- *
- * and a type has a plane for its low bits and may have one for its high bits
- * (Q5_0: 4 + 1).  The nibbles of the 32-column types lie in the file in the very
- * order wanted here.
+/* Panels of quantised weights: multiplied by int8 activations, and turned into
+ * floats.  How they lie is in backend_avx2_panel.h.
  *
  * The product multiplies unsigned weights by signed activations.  vpmaddubsw
  * adds two products in int16; as many of its results are added in int16 as
@@ -32,77 +12,17 @@
  * For a few tokens weights go straight from unpacking into the product.  For
  * many they are unpacked for all of them, four panels at a time: the text is at
  * struct quad.  Both give the same integers, and so the same results. */
-#include "engine/backend_avx2.h"
+#include "engine/backend_avx2_panel.h"
 
 #include <string.h>
 
-#include "engine/backend_avx2_math.h"
-
 #if defined(__AVX2__)
-
-enum scales {
-    D,       /* d */
-    D_M,     /* d, m */
-    D_LS,    /* d; signed byte for 32 columns */
-    D_SC_M,  /* d, dmin; scale and minimum of 32 columns */
-    D_C2,    /* d; signed scale of each 16 columns */
-    D_C2_M2, /* d, dmin; scale | minimum << 4 of each 16 columns */
-};
-
-/* A kind of panel; always a constant, so that the branches on it vanish. */
-struct kind {
-    enum scales scales;
-    int low, high; /* bits in the planes */
-    int offset;    /* what is taken from the unsigned weight */
-    bool table;    /* low is an index to the IQ4 values, plus offset */
-};
-
-/* Bytes of the parts of a panel; macros because the table needs constants. */
-#define SUPER(s) ((s) != D && (s) != D_M)
-#define HEAD(s) ((s) == D || (s) == D_LS || (s) == D_C2 ? 16 : 32)
-#define SUB(s) (!SUPER(s) ? 0 : (s) == D_LS ? 8 : 16)
-#define PLANES(low, high) (((low) + (high)) * 32)
-
-INLINE bool is_super(struct kind k)
-{
-    return SUPER(k.scales);
-}
-
-INLINE size_t head_bytes(struct kind k)
-{
-    return HEAD(k.scales);
-}
-
-INLINE size_t sub_bytes(struct kind k)
-{
-    return SUB(k.scales);
-}
-
-INLINE size_t plane_bytes(struct kind k)
-{
-    return (size_t)PLANES(k.low, k.high);
-}
 
 /* --- unpacking ------------------------------------------------------------ */
 
 struct w8 {
     __m256i a, b, c, d, e, f, g, h;
 };
-
-INLINE __m256i load(const void *p)
-{
-    return _mm256_loadu_si256(p);
-}
-
-/* The bits of `mask` after moving bit `from` of every byte to bit `to`. */
-INLINE __m256i move_bits(__m256i v, int from, int to, int mask)
-{
-    __m256i s = from > to   ? _mm256_srli_epi16(v, from - to)
-                : from < to ? _mm256_slli_epi16(v, to - from)
-                            : v;
-
-    return _mm256_and_si256(s, _mm256_set1_epi8((char)mask));
-}
 
 INLINE struct w8 nibbles(const unsigned char *p)
 {
@@ -192,9 +112,9 @@ INLINE struct w8 unpack(struct kind k, const unsigned char *p, int part)
     }
     w = k.low == 4 ? nibbles(p) : pairs(p, 0);
     if (k.high == 1)
-        w = either(w, singles(p + k.low * 32, k.low));
+        w = either(w, singles(p + (size_t)k.low * 32, k.low));
     if (k.high == 2)
-        w = either(w, pairs(p + k.low * 32, k.low));
+        w = either(w, pairs(p + (size_t)k.low * 32, k.low));
     if (k.table)
         w = look_up(w, move_bits(iq4_table(), part * 4, 0, 15));
     return w;
@@ -494,8 +414,8 @@ INLINE int quad_depth(struct kind k)
 }
 
 /* The integer product of one panel: x in registers. */
-INLINE __m256i quad_dot(struct kind k, struct w8 x, const struct quad *z, int i,
-                        __m256i c0, __m256i c1)
+INLINE __m256i quad_dot(struct kind k, struct w8 x, const struct quad *z,
+                        size_t i, __m256i c0, __m256i c1)
 {
     __m256i sum = dot32(x, get_w8(z->w[i]), quad_depth(k), c0, c1);
 
@@ -507,7 +427,7 @@ INLINE __m256i quad_dot(struct kind k, struct w8 x, const struct quad *z, int i,
 
 /* Unpacks panel i. */
 INLINE void fill_quad(struct kind k, struct head h, const unsigned char *p,
-                      struct quad *z, int i)
+                      struct quad *z, size_t i)
 {
     struct scale s = read_scale(k, h, p);
     struct w8 w = unpack(k, p + sub_bytes(k), 0);
@@ -537,7 +457,7 @@ struct token {
 };
 
 INLINE void quad_panel(struct kind k, const struct token *t,
-                       const struct quad *z, int i, float *acc)
+                       const struct quad *z, size_t i, float *acc)
 {
     const bool two = k.scales == D_C2 || k.scales == D_C2_M2;
     const __m256i one = _mm256_set1_epi16(1);
@@ -590,11 +510,11 @@ INLINE void dot4(struct kind k, const unsigned char *const panels[FOUR],
 
     for (size_t b = 0; b < x->n_blocks; b++, at += sub) {
         if (!is_super(k) || b % 8 == 0) {
-            for (int i = 0; i < FOUR; i++)
+            for (size_t i = 0; i < FOUR; i++)
                 h[i] = read_head(k, panels[i] + at);
             at += head_bytes(k);
         }
-        for (int i = 0; i < FOUR; i++)
+        for (size_t i = 0; i < FOUR; i++)
             fill_quad(k, h[i], panels[i] + at, &z, i);
         quad_tokens(k, &z, x, b, acc);
     }
@@ -682,307 +602,9 @@ INLINE void floats(struct kind k, const unsigned char *p, size_t first,
     }
 }
 
-/* --- packing -------------------------------------------------------------- */
-
-/* The weights of 32 columns of 8 rows: w[i] holds columns 4i ... 4i+3. */
-typedef void take_fn(const unsigned char *const blocks[PANEL], int sub,
-                     __m256i w[8]);
-
-static int32_t word(const unsigned char *p)
-{
-    int32_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-/* Four bytes of each row's block, in its lane. */
-static __m256i words(const unsigned char *const blocks[PANEL], size_t at)
-{
-    return _mm256_setr_epi32(word(blocks[0] + at), word(blocks[1] + at),
-                             word(blocks[2] + at), word(blocks[3] + at),
-                             word(blocks[4] + at), word(blocks[5] + at),
-                             word(blocks[6] + at), word(blocks[7] + at));
-}
-
-/* Bits shift ... shift+bits-1 of the bytes of w, as planes. */
-INLINE void put_plane(unsigned char *p, int bits, const __m256i w[8], int shift)
-{
-    const int per_plane = 8 / bits;
-
-    for (int i = 0; i < bits; i++, p += 32) {
-        __m256i v = _mm256_setzero_si256();
-        for (int j = 0; j < per_plane; j++) {
-            int from = bits == 4 ? i + j * 4 : i * per_plane + j;
-            __m256i x = move_bits(w[from], shift, 0, (1 << bits) - 1);
-            v = _mm256_or_si256(v, _mm256_slli_epi16(x, j * bits));
-        }
-        _mm256_storeu_si256((__m256i *)(void *)p, v);
-    }
-}
-
-INLINE void put_planes(struct kind k, unsigned char *p, const __m256i w[8])
-{
-    put_plane(p, k.low, w, 0);
-    if (k.high)
-        put_plane(p + k.low * 32, k.high, w, k.low);
-}
-
-/* 16 bytes of nibbles: the lower ones are the first 16 columns. */
-static void take_nibbles(const unsigned char *const blocks[PANEL], size_t at,
-                         __m256i w[8])
-{
-    for (size_t i = 0; i < 4; i++) {
-        __m256i v = words(blocks, at + 4 * i);
-        w[i] = move_bits(v, 0, 0, 15);
-        w[i + 4] = move_bits(v, 4, 0, 15);
-    }
-}
-
-/* Bits 4i ... 4i+3 of v into bit 4 of the bytes of w[i]: two copies of the four
- * bits side by side, 7 bits apart, and the same again 14 bits up. */
-static void take_fifth(__m256i v, __m256i w[8])
-{
-    for (int i = 0; i < 8; i++) {
-        __m256i b = _mm256_and_si256(_mm256_srli_epi32(v, 4 * i),
-                                     _mm256_set1_epi32(15));
-        b = _mm256_or_si256(b, _mm256_slli_epi32(b, 7));
-        b = _mm256_or_si256(b, _mm256_slli_epi32(b, 14));
-        w[i] = _mm256_or_si256(w[i], move_bits(b, 0, 4, 16));
-    }
-}
-
-static void take_q4_0(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    (void)sub;
-    take_nibbles(blocks, 2, w);
-}
-
-static void take_q4_1(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    (void)sub;
-    take_nibbles(blocks, 4, w);
-}
-
-static void take_q5_0(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    (void)sub;
-    take_nibbles(blocks, 6, w);
-    take_fifth(words(blocks, 2), w);
-}
-
-static void take_q5_1(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    (void)sub;
-    take_nibbles(blocks, 8, w);
-    take_fifth(words(blocks, 4), w);
-}
-
-static void take_q8_0(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    (void)sub;
-    for (size_t i = 0; i < 8; i++)
-        w[i] = _mm256_xor_si256(words(blocks, 2 + 4 * i),
-                                _mm256_set1_epi8(INT8_MIN));
-}
-
-/* Bits from ... from+bits-1 of the 32 bytes at `at` go to bit `to`. */
-static void take_bits(const unsigned char *const blocks[PANEL], size_t at,
-                      int from, int bits, int to, __m256i w[8])
-{
-    for (size_t i = 0; i < 8; i++) {
-        __m256i v =
-            move_bits(words(blocks, at + 4 * i), from, 0, (1 << bits) - 1);
-        w[i] = _mm256_or_si256(w[i], _mm256_slli_epi16(v, to));
-    }
-}
-
-static void take_q2_k(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    take_bits(blocks, 16 + (size_t)sub / 4 * 32, sub % 4 * 2, 2, 0, w);
-}
-
-static void take_q3_k(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    take_bits(blocks, 32 + (size_t)sub / 4 * 32, sub % 4 * 2, 2, 0, w);
-    take_bits(blocks, 0, sub, 1, 2, w);
-}
-
-static void take_q4_k(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    take_bits(blocks, 16 + (size_t)sub / 2 * 32, sub % 2 * 4, 4, 0, w);
-}
-
-static void take_q5_k(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    take_bits(blocks, 48 + (size_t)sub / 2 * 32, sub % 2 * 4, 4, 0, w);
-    take_bits(blocks, 16, sub, 1, 4, w);
-}
-
-static void take_q6_k(const unsigned char *const blocks[PANEL], int sub,
-                      __m256i w[8])
-{
-    const size_t half = (size_t)sub / 4, part = (size_t)sub % 4;
-
-    take_bits(blocks, half * 64 + part % 2 * 32, (int)part / 2 * 4, 4, 0, w);
-    take_bits(blocks, 128 + half * 32, (int)part * 2, 2, 4, w);
-}
-
-static void take_iq4_nl(const unsigned char *const blocks[PANEL], int sub,
-                        __m256i w[8])
-{
-    take_q4_0(blocks, sub, w);
-}
-
-static void take_iq4_xs(const unsigned char *const blocks[PANEL], int sub,
-                        __m256i w[8])
-{
-    take_nibbles(blocks, 8 + (size_t)sub * 16, w);
-}
-
-/* Scales of 32 columns of a block of 256, as put into a panel. */
-typedef void scale_fn(const unsigned char *block, int sub,
-                      unsigned char scale[2]);
-
-/* The 6-bit scales and minima of Q4_K and Q5_K. */
-static void scale_k(const unsigned char *block, int sub, unsigned char scale[2])
-{
-    const unsigned char *s = block + 4;
-
-    if (sub < 4) {
-        scale[0] = s[sub] & 63;
-        scale[1] = s[sub + 4] & 63;
-    } else {
-        scale[0] = (unsigned char)((s[sub + 4] & 15) | s[sub - 4] >> 6 << 4);
-        scale[1] = (unsigned char)(s[sub + 4] >> 4 | s[sub] >> 6 << 4);
-    }
-}
-
-static void scale_q2_k(const unsigned char *block, int sub,
-                       unsigned char scale[2])
-{
-    scale[0] = block[2 * sub];
-    scale[1] = block[2 * sub + 1];
-}
-
-static void scale_q3_k(const unsigned char *block, int sub,
-                       unsigned char scale[2])
-{
-    const unsigned char *s = block + 96;
-
-    for (int i = 0; i < 2; i++) {
-        int n = 2 * sub + i;
-        int low = s[n % 8] >> (n / 8 * 4) & 15;
-        int high = s[8 + n % 4] >> (n / 4 * 2) & 3;
-        scale[i] = (unsigned char)((low | high << 4) - 32);
-    }
-}
-
-static void scale_q6_k(const unsigned char *block, int sub,
-                       unsigned char scale[2])
-{
-    scale[0] = block[192 + 2 * sub];
-    scale[1] = block[192 + 2 * sub + 1];
-}
-
-static void scale_iq4_xs(const unsigned char *block, int sub,
-                         unsigned char scale[2])
-{
-    int high = (block[2] | block[3] << 8) >> (2 * sub) & 3;
-    int low = block[4 + sub / 2] >> (sub % 2 * 4) & 15;
-
-    scale[0] = (unsigned char)((low | high << 4) - 32);
-    scale[1] = 0;
-}
-
-/* How blocks of a type are read. */
-struct source {
-    size_t bytes;      /* of a block */
-    size_t d_at, m_at; /* where its float scales are */
-    take_fn *take;
-    scale_fn *scale; /* blocks of 256 */
-};
-
-INLINE unsigned char *pack_sub(struct kind k, const struct source *s,
-                               const unsigned char *const blocks[PANEL],
-                               int sub, unsigned char *p)
-{
-    __m256i w[8] = { 0 };
-
-    for (int r = 0; is_super(k) && r < PANEL; r++) {
-        unsigned char scale[2];
-
-        s->scale(blocks[r], sub, scale);
-        p[r] = scale[0];
-        if (sub_bytes(k) == 16)
-            p[8 + r] = scale[1];
-    }
-    s->take(blocks, sub, w);
-    put_planes(k, p + sub_bytes(k), w);
-    return p + sub_bytes(k) + plane_bytes(k);
-}
-
-INLINE void pack(struct kind k, const struct source *s,
-                 const unsigned char *const rows[PANEL], size_t n,
-                 unsigned char *p)
-{
-    static const unsigned char zeros[256];
-
-    for (size_t b = 0; b < n; b++) {
-        const unsigned char *blocks[PANEL];
-
-        for (int r = 0; r < PANEL; r++) {
-            blocks[r] = rows[r] ? rows[r] + b * s->bytes : zeros;
-            memcpy(p + 2 * r, blocks[r] + s->d_at, 2);
-            if (head_bytes(k) == 32)
-                memcpy(p + 16 + 2 * r, blocks[r] + s->m_at, 2);
-        }
-        p += head_bytes(k);
-        for (int sub = 0; sub < (is_super(k) ? 8 : 1); sub++)
-            p = pack_sub(k, s, blocks, sub, p);
-    }
-}
-
 /* --- the types ------------------------------------------------------------ */
 
-/* name, number in the file; scales, low and high bits, offset, whether by table;
- * bytes of a block, where its d and its second factor are, its scales */
-#define TYPES(X)                                                               \
-    X(q4_0, GGML_Q4_0, D, 4, 0, 8, false, 18, 0, 0, NULL)                      \
-    X(q4_1, GGML_Q4_1, D_M, 4, 0, 0, false, 20, 0, 2, NULL)                    \
-    X(q5_0, GGML_Q5_0, D, 4, 1, 16, false, 22, 0, 0, NULL)                     \
-    X(q5_1, GGML_Q5_1, D_M, 4, 1, 0, false, 24, 0, 2, NULL)                    \
-    X(q8_0, GGML_Q8_0, D, 8, 0, 128, false, 34, 0, 0, NULL)                    \
-    X(q2_k, GGML_Q2_K, D_C2_M2, 2, 0, 0, false, 84, 80, 82, scale_q2_k)        \
-    X(q3_k, GGML_Q3_K, D_C2, 2, 1, 4, false, 110, 108, 0, scale_q3_k)          \
-    X(q4_k, GGML_Q4_K, D_SC_M, 4, 0, 0, false, 144, 0, 2, scale_k)             \
-    X(q5_k, GGML_Q5_K, D_SC_M, 4, 1, 0, false, 176, 0, 2, scale_k)             \
-    X(q6_k, GGML_Q6_K, D_C2, 4, 2, 32, false, 210, 208, 0, scale_q6_k)         \
-    X(iq4_nl, GGML_IQ4_NL, D, 4, 0, 128, true, 18, 0, 0, NULL)                 \
-    X(iq4_xs, GGML_IQ4_XS, D_LS, 4, 0, 128, true, 136, 0, 0, scale_iq4_xs)
-
-#define INSTANCE(name, number, scales_, low_, high_, offset_, table_, bytes_,  \
-                 d_, m_, scale_)                                               \
-    INLINE struct kind kind_##name(void)                                       \
-    {                                                                          \
-        return (struct kind){ scales_, low_, high_, offset_, table_ };         \
-    }                                                                          \
-    static void pack_##name(const unsigned char *const rows[PANEL], size_t n,  \
-                            unsigned char *panel)                              \
-    {                                                                          \
-        static const struct source s = { bytes_, d_, m_, take_##name,          \
-                                         scale_ };                             \
-        pack(kind_##name(), &s, rows, n, panel);                               \
-    }                                                                          \
+#define INSTANCE(name, ...)                                                    \
     static void dot_##name(const unsigned char *panel,                         \
                            const struct q8_rows *x, float *acc)                \
     {                                                                          \
@@ -1005,7 +627,7 @@ TYPES(INSTANCE)
         .cols = SUPER(scales_) ? 256 : 32,                                     \
         .bytes = HEAD(scales_) + (SUPER(scales_) ? 8 : 1) *                    \
                                      (SUB(scales_) + PLANES(low_, high_)),     \
-        .pack = pack_##name,                                                   \
+        .pack = avx2_pack_##name,                                              \
         .dot = dot_##name,                                                     \
         .dot4 = dot4_##name,                                                   \
         .floats = floats_##name,                                               \

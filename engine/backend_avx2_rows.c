@@ -89,6 +89,7 @@ static void norm_row(void *arg, size_t r, int thread)
             (x[i] - mean) * scale * j->weight[i] + (j->bias ? j->bias[i] : 0);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the table's signature */
 void avx2_norm(struct be *b, enum be_norm_kind kind, const float *x,
                size_t x_stride, size_t rows, size_t n, const float *weight,
                const float *bias, float eps, float *out, size_t out_stride)
@@ -117,7 +118,7 @@ static bool set_fits(const struct rope_set *s, const struct be_rope *r,
     size_t n_half = (size_t)r->n_rot / 2;
 
     return s->n_rows == n && s->n_half == n_half &&
-           memcmp(&s->mscale, &r->mscale, sizeof r->mscale) == 0 &&
+           !(s->mscale < r->mscale || s->mscale > r->mscale) &&
            memcmp(s->pos, pos, n * sizeof *pos) == 0 &&
            memcmp(s->inv_freq, r->inv_freq, n_half * sizeof *r->inv_freq) == 0;
 }
@@ -213,6 +214,7 @@ static void rope_row(void *arg, size_t i, int thread)
             rotate_split(x, c, j->set->n_half);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the table's signature */
 void avx2_rope(struct be *b, float *x, size_t x_stride, int n_head, int dim,
                const struct be_rope *r, const struct be_span *spans,
                size_t n_spans)
@@ -234,7 +236,7 @@ void avx2_rope(struct be *b, float *x, size_t x_stride, int n_head, int dim,
                 break;
         }
         j.set = angles(b, r, pos, n);
-        for_rows(b, n, (size_t)(n_head * dim), rope_row, &j);
+        for_rows(b, n, (size_t)n_head * (size_t)dim, rope_row, &j);
     }
 }
 
@@ -291,6 +293,7 @@ static void glu_row(void *arg, size_t r, int thread)
     memcpy(g + i, last_g, rest);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the table's signature */
 void avx2_glu(struct be *b, enum be_act act, float *gate, size_t gate_stride,
               const float *up, size_t up_stride, size_t rows, size_t n)
 {

@@ -227,7 +227,7 @@ enum err_code pool_open(struct pool **out, int n_threads, struct err *e)
     *out = NULL;
     if (!block)
         return err_set(e, ERR_NOMEM, "no memory for a pool of %d threads", n);
-    p = (struct pool *)(((uintptr_t)block + LINE - 1) / LINE * LINE);
+    p = (void *)((char *)block + (LINE - (uintptr_t)block % LINE) % LINE);
     p->block = block;
     p->n_threads = n;
     pthread_mutex_init(&p->lock, NULL);
