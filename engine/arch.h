@@ -7,9 +7,14 @@
 #ifndef MK_ARCH_H
 #define MK_ARCH_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "harness/base/err.h"
 #include "harness/base/text.h"
 
+struct kv_prompt;
 struct loader;
 struct net;
 struct pass;
@@ -21,6 +26,15 @@ struct arch {
     /* Takes the batch from token ids to the normalised rows that the output
      * matrix is applied to. */
     void (*forward)(const struct net *n, struct pass *p);
+    /* Both NULL but for few families.  Rotates n_head heads of the rows of the
+     * batch, in place of layer->rope: */
+    void (*rotate)(const struct net *n, struct pass *p, float *x, int n_head,
+                   bool is_query);
+    /* Reads the first tokens of a sequence, of which n_prompt are the prompt
+     * (some of them may still come): when net->prompts is not PROMPT_FREE. */
+    enum err_code (*read_prompt)(const struct net *n, const int32_t *ids,
+                                 size_t n_ids, size_t n_prompt,
+                                 struct kv_prompt *out, struct err *e);
 };
 
 /* The registration, sorted by name. */
@@ -28,6 +42,7 @@ struct arch {
     X(baichuan)                                                                \
     X(bloom)                                                                   \
     X(chatglm)                                                                 \
+    X(chatglm1)                                                                \
     X(deepseek2)                                                               \
     X(gemma3)                                                                  \
     X(glm4)                                                                    \
@@ -36,6 +51,7 @@ struct arch {
     X(internlm2)                                                               \
     X(llama)                                                                   \
     X(minicpm)                                                                 \
+    X(qwen)                                                                    \
     X(qwen2)                                                                   \
     X(qwen2moe)                                                                \
     X(qwen3)                                                                   \

@@ -39,6 +39,7 @@ struct mk_ctx {
     /* the chunk, [n_batch] each */
     int32_t *ids, *rows;
     struct be_span *spans;
+    struct kv_prompt *prompts;
     struct wanted *wanted;
 };
 
@@ -49,6 +50,16 @@ struct sizes {
     int n_threads;
 };
 
+/* Prompts that are computed at once: all that the model was made for. */
+static size_t largest_prompt(const struct net *n, size_t n_positions,
+                             size_t n_batch)
+{
+    size_t most = (size_t)n->h.n_ctx_train;
+
+    most = most < n_positions ? most : n_positions;
+    return n_batch > most ? n_batch : most;
+}
+
 static struct sizes sizes_of(const struct mk_model *m,
                              const struct mk_ctx_params *p)
 {
@@ -57,6 +68,9 @@ static struct sizes sizes_of(const struct mk_model *m,
     size_t n_batch = p && p->n_batch ? p->n_batch : DEFAULT_BATCH;
     int n_threads = p && p->n_threads ? p->n_threads : m->n_threads;
 
+    if (m->net && m->net->prompts == PROMPT_WHOLE)
+        n_batch = largest_prompt(m->net, n_positions, n_batch);
+
     return (struct sizes){ n_positions / KV_BLOCK +
                                (n_positions % KV_BLOCK != 0),
                            n_batch, n_threads };
@@ -64,7 +78,8 @@ static struct sizes sizes_of(const struct mk_model *m,
 
 static uint64_t chunk_bytes(void)
 {
-    return 2 * sizeof(int32_t) + sizeof(struct be_span) + sizeof(struct wanted);
+    return 2 * sizeof(int32_t) + sizeof(struct be_span) +
+           sizeof(struct kv_prompt) + sizeof(struct wanted);
 }
 
 static uint64_t logit_bytes(const struct mk_model *m)
@@ -132,8 +147,9 @@ static enum err_code open_host(struct mk_ctx *c, const struct sizes *s,
     c->ids = mem_array(s->n_batch, sizeof *c->ids);
     c->rows = mem_array(s->n_batch, sizeof *c->rows);
     c->spans = mem_array(s->n_batch, sizeof *c->spans);
+    c->prompts = mem_array(s->n_batch, sizeof *c->prompts);
     c->wanted = mem_array(s->n_batch, sizeof *c->wanted);
-    if (!c->ids || !c->rows || !c->spans || !c->wanted)
+    if (!c->ids || !c->rows || !c->spans || !c->prompts || !c->wanted)
         return err_set(e, ERR_NOMEM, "no memory for batches of %zu tokens",
                        s->n_batch);
     return kv_open(&c->kv, s->n_blocks, copy_block, c, e);
@@ -189,6 +205,7 @@ void mk_ctx_close(struct mk_ctx *c)
     mem_free(c->ids);
     mem_free(c->rows);
     mem_free(c->spans);
+    mem_free(c->prompts);
     mem_free(c->wanted);
     mem_free(c);
 }
@@ -228,11 +245,25 @@ int mk_seq_new(struct mk_ctx *c, int32_t *seq, char *err)
     return status_out(kv_new(c->kv, seq, &e), &e, err);
 }
 
+/* Keys of a prompt that was read as a whole are of no use to a part of it. */
+static enum err_code check_part(const struct mk_ctx *c, int32_t seq, size_t n,
+                                struct err *e)
+{
+    if (n == 0 || !kv_has(c->kv, seq) || n >= (size_t)kv_prompt(c->kv, seq)->n)
+        return ERR_OK;
+    return err_set(e, ERR_USAGE,
+                   "%zu tokens of a prompt of %d: models of the family %s "
+                   "share prompts only whole",
+                   n, kv_prompt(c->kv, seq)->n, c->m->net->arch->name);
+}
+
 int mk_seq_fork(struct mk_ctx *c, int32_t src, size_t n, int32_t *dst,
                 char *err)
 {
     struct err e;
-    return status_out(kv_fork(c->kv, src, n, dst, &e), &e, err);
+    enum err_code rc = check_part(c, src, n, &e);
+
+    return status_out(rc ? rc : kv_fork(c->kv, src, n, dst, &e), &e, err);
 }
 
 size_t mk_seq_len(const struct mk_ctx *c, int32_t seq)
@@ -243,7 +274,9 @@ size_t mk_seq_len(const struct mk_ctx *c, int32_t seq)
 int mk_seq_trim(struct mk_ctx *c, int32_t seq, size_t n, char *err)
 {
     struct err e;
-    return status_out(kv_trim(c->kv, seq, n, &e), &e, err);
+    enum err_code rc = check_part(c, seq, n, &e);
+
+    return status_out(rc ? rc : kv_trim(c->kv, seq, n, &e), &e, err);
 }
 
 void mk_seq_free(struct mk_ctx *c, int32_t seq)
@@ -282,6 +315,37 @@ static enum err_code check_positions(const struct mk_ctx *c,
                    p->n, have, most);
 }
 
+static enum err_code read_prompt(const struct mk_ctx *c, const int32_t *ids,
+                                 size_t n_ids, size_t n_prompt,
+                                 struct kv_prompt *out, struct err *e)
+{
+    const struct net *n = c->m->net;
+    enum err_code rc;
+
+    *out = (struct kv_prompt){ 0 };
+    if (n->prompts == PROMPT_FREE)
+        return ERR_OK;
+    rc = n->arch->read_prompt(n, ids, n_ids, n_prompt ? n_prompt : n_ids, out,
+                              e);
+    if (rc || (size_t)out->open <= c->n_batch)
+        return rc;
+    return err_set(e, ERR_LIMIT,
+                   "a prompt of %d tokens: %zu are computed at once in this "
+                   "context",
+                   out->n, c->n_batch);
+}
+
+enum err_code ctx_check_prompt(const struct mk_ctx *c, const int32_t *ids,
+                               size_t n_ids, size_t n_prompt, size_t *n,
+                               struct err *e)
+{
+    struct kv_prompt prompt;
+    enum err_code rc = read_prompt(c, ids, n_ids, n_prompt, &prompt, e);
+
+    *n = (size_t)prompt.n;
+    return rc;
+}
+
 static enum err_code check_piece(const struct mk_ctx *c,
                                  const struct mk_piece *p, struct err *e)
 {
@@ -297,6 +361,9 @@ static enum err_code check_piece(const struct mk_ctx *c,
         return err_set(e, ERR_USAGE, "more logits than the vocabulary has");
     rc = check_positions(c, p, e);
     rc = rc ? rc : check_ids(c, p->tokens, p->n, "token", e);
+    if (!rc && kv_len(c->kv, p->seq) == 0)
+        rc = read_prompt(c, p->tokens, p->n, p->n_prompt,
+                         kv_prompt(c->kv, p->seq), e);
     return rc ? rc : check_ids(c, p->ids, p->n_ids, "wanted token", e);
 }
 
@@ -375,21 +442,28 @@ static void want_rows(struct mk_ctx *c, const struct mk_piece *p, size_t first,
     }
 }
 
-/* Puts as much of the current piece into the chunk as fits. */
-static void add_span(struct mk_ctx *c, struct cut *u)
+/* Puts as much of the current piece into the chunk as fits; false: nothing of
+ * it, because it begins with tokens that see each other. */
+static bool add_span(struct mk_ctx *c, struct cut *u)
 {
     const struct mk_piece *p = &u->pieces[u->piece];
+    const struct kv_prompt *prompt = kv_prompt(c->kv, p->seq);
     struct pass *pass = &c->pass;
     size_t room = c->n_batch - pass->n_rows, rest = p->n - u->token;
     size_t n = rest < room ? rest : room;
+    size_t pos = kv_len(c->kv, p->seq) + u->token;
 
+    if (pos == 0 && room < (size_t)prompt->open)
+        return false;
     memcpy(c->ids + pass->n_rows, p->tokens + u->token, n * sizeof *c->ids);
     want_rows(c, p, u->token, n);
+    c->prompts[pass->n_spans] = *prompt;
     c->spans[pass->n_spans++] = (struct be_span){
         .row = pass->n_rows,
         .n = n,
-        .pos = (int32_t)(kv_len(c->kv, p->seq) + u->token),
+        .pos = (int32_t)pos,
         .table = kv_table(c->kv, p->seq),
+        .open = prompt->open,
     };
     pass->n_rows += n;
     u->token += n;
@@ -397,6 +471,7 @@ static void add_span(struct mk_ctx *c, struct cut *u)
         u->token = 0;
         u->piece++;
     }
+    return true;
 }
 
 static void cut_chunk(struct mk_ctx *c, struct cut *u)
@@ -405,10 +480,11 @@ static void cut_chunk(struct mk_ctx *c, struct cut *u)
 
     pass->ids = c->ids;
     pass->spans = c->spans;
+    pass->prompts = c->prompts;
     pass->wanted = c->rows;
     pass->n_rows = pass->n_spans = pass->n_wanted = 0;
-    while (u->piece < u->n && pass->n_rows < c->n_batch)
-        add_span(c, u);
+    while (u->piece < u->n && pass->n_rows < c->n_batch && add_span(c, u))
+        ;
 }
 
 /* --- logits --------------------------------------------------------------- */

@@ -67,6 +67,8 @@ struct mk_model_info {
     int32_t n_vocab, n_layer, n_embd, n_head, n_kv_head, head_dim, n_ctx_train;
     int32_t bos, eos; /* -1: none */
     bool add_bos;
+    bool whole_prompt; /* tokens depend on the whole prompt: sequences that
+                             share a part of one are refused */
     uint64_t n_params; /* elements of all tensors */
     uint64_t file_bytes;
     uint64_t weight_bytes;  /* held in memory beside the mapped file */
@@ -143,7 +145,9 @@ uint64_t mk_ctx_bytes(const struct mk_model *m,
 
 /* Sequences are small non-negative numbers. */
 int mk_seq_new(struct mk_ctx *c, int32_t *seq, char *err);
-/* dst holds the first n tokens of src (n <= its length) and shares their KV. */
+/* dst holds the first n tokens of src (n <= its length) and shares their KV.
+ * Where the model says whole_prompt, a part of a prompt cannot be kept, here and
+ * by mk_seq_trim(). */
 int mk_seq_fork(struct mk_ctx *c, int32_t src, size_t n, int32_t *dst,
                 char *err);
 size_t mk_seq_len(const struct mk_ctx *c, int32_t seq);
@@ -156,6 +160,9 @@ struct mk_piece {
     int32_t seq;
     const int32_t *tokens; /* appended to seq */
     size_t n;
+    size_t n_prompt;    /* of a sequence's first piece, where the model says
+                              whole_prompt: tokens of the prompt, later pieces'
+                              too; 0: all of this piece */
     enum mk_want want;  /* at which of these positions logits are wanted */
     const int32_t *ids; /* only these entries of the vocabulary ... */
     size_t n_ids;       /* ... or all of it when 0 */
@@ -263,7 +270,7 @@ struct mk_quantized {
     const char *from, *to; /* types: "F16", "Q4_K" */
     const char *why;       /* another type than was asked for; NULL: that one */
     uint64_t bytes_from, bytes_to;
-    size_t i, n;           /* tensor i of n */
+    size_t i, n; /* tensor i of n */
 };
 
 struct mk_quantize_params {

@@ -127,6 +127,13 @@ void pass_post_norm(const struct net *n, struct pass *p, const struct norm *w)
     norm_rows(n, p, p->h, w, p->h);
 }
 
+void pass_scale(const struct net *n, struct pass *p, float factor)
+{
+    if (p->n_rows > 0)
+        n->ops->add(p->be, p->x, p->x, factor - 1,
+                    p->n_rows * (size_t)n->h.n_embd);
+}
+
 void pass_add(const struct net *n, struct pass *p, float scale)
 {
     if (p->n_rows > 0)
@@ -170,18 +177,22 @@ static void project_qkv(const struct net *n, struct pass *p,
 }
 
 /* The norm of each head, where the family has one, and the rotation. */
-static void prepare_heads(const struct net *n, struct pass *p, float *x,
-                          int n_head, const struct norm *norm,
-                          const struct be_rope *rope)
+static void prepare_heads(const struct net *n, struct pass *p,
+                          const struct layer *w, bool is_query)
 {
+    const struct norm *norm = is_query ? &w->q_norm : &w->k_norm;
+    float *x = is_query ? p->q : p->k;
+    int n_head = is_query ? n->h.n_head : n->h.n_kv_head;
     size_t dim = (size_t)n->h.k_dim, rows = p->n_rows * (size_t)n_head;
 
     if (norm->weight)
         n->ops->norm(p->be, norm->kind, x, dim, rows, dim, norm->weight,
                      norm->bias, n->h.eps, x, dim);
-    if (rope)
-        n->ops->rope(p->be, x, (size_t)n_head * dim, n_head, n->h.k_dim, rope,
-                     p->spans, p->n_spans);
+    if (n->arch->rotate)
+        n->arch->rotate(n, p, x, n_head, is_query);
+    else if (w->rope)
+        n->ops->rope(p->be, x, (size_t)n_head * dim, n_head, n->h.k_dim,
+                     w->rope, p->spans, p->n_spans);
 }
 
 static void attend(const struct net *n, struct pass *p, int i)
@@ -237,8 +248,8 @@ void pass_attention(const struct net *n, struct pass *p, int i)
     const struct layer *w = &n->layers[i];
 
     project_qkv(n, p, w);
-    prepare_heads(n, p, p->q, n->h.n_head, &w->q_norm, w->rope);
-    prepare_heads(n, p, p->k, n->h.n_kv_head, &w->k_norm, w->rope);
+    prepare_heads(n, p, w, true);
+    prepare_heads(n, p, w, false);
     if (pass_attend(n, p, i))
         linear(n, p, p->o, (size_t)n->h.n_head * (size_t)n->h.v_dim, &w->o,
                p->h, (size_t)n->h.n_embd);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/backend.h"
+#include "engine/kv.h"
 #include "engine/net.h"
 #include "harness/base/err.h"
 
@@ -21,6 +22,7 @@ struct pass {
     const int32_t *ids;
     size_t n_rows; /* all tokens, then the wanted ones only */
     const struct be_span *spans;
+    const struct kv_prompt *prompts; /* [n_spans] */
     size_t n_spans;
     const int32_t *wanted; /* rows, ascending */
     size_t n_wanted;
@@ -55,6 +57,8 @@ bool pass_attend(const struct net *n, struct pass *p, int i);
 /* h = down(act(gate(h)) * up(h)), or down(act(up(h))) without a gate */
 void pass_ffn(const struct net *n, struct pass *p, const struct layer *w,
               enum be_act act);
+/* x *= factor */
+void pass_scale(const struct net *n, struct pass *p, float factor);
 /* x += scale * h */
 void pass_add(const struct net *n, struct pass *p, float scale);
 

@@ -35,6 +35,11 @@ struct mk_model {
 const struct mk_model *ctx_model(const struct mk_ctx *c);
 size_t ctx_batch(const struct mk_ctx *c);      /* tokens computed at once */
 struct pool *ctx_pool(const struct mk_ctx *c); /* its threads */
+/* Whether a sequence may begin so; *n is how many tokens it must begin with at
+ * the least where the model says whole_prompt, 0 elsewhere. */
+enum err_code ctx_check_prompt(const struct mk_ctx *c, const int32_t *ids,
+                               size_t n_ids, size_t n_prompt, size_t *n,
+                               struct err *e) MUST_CHECK;
 /* Tokens that a new sequence may have at the most. */
 size_t ctx_longest(const struct mk_ctx *c);
 /* Blocks of the KV cache that n more tokens of seq take. */

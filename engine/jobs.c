@@ -288,6 +288,8 @@ int mk_jobs_run(struct mk_ctx *c, const struct mk_jobs *jobs, char *err)
                      .n_vocab = (size_t)m->info.n_vocab,
                      .capacity = ctx_longest(c),
                      .n_batch = ctx_batch(c),
+                     .whole = m->info.whole_prompt,
+                     .at_once = m->net->prompts == PROMPT_WHOLE,
                      .n_parallel = jobs->n_parallel ? jobs->n_parallel : 8,
                      .focus = TREE_NONE,
                      .err = message };

@@ -147,6 +147,7 @@ static enum err_code add_gen(struct run *r, size_t i, bool *fits, struct err *e)
     if (rc)
         return rc;
     p.seq = g->seq;
+    p.n_prompt = g->job->n_prompt;
     r->blocks -= need;
     add_piece(r, p, (struct task){ .gen = g, .node = TREE_NONE }, 1);
     return ERR_OK;
@@ -191,11 +192,16 @@ static size_t node_need(const struct run *r, const struct tree_node *x,
     return blocks_of(x->done + n) - x->done / KV_BLOCK;
 }
 
-/* How many tokens of the node go into this batch. */
+/* How many tokens of the node go into this batch.  A node that begins with a
+ * whole prompt ends with it, or was cut off from its ancestors. */
 static size_t chunk_of(const struct run *r, const struct tree_node *x)
 {
     size_t n = x->end - x->done, room = r->n_batch - r->n_tokens;
 
+    if (r->at_once && x->done == 0) {
+        n = r->tree.key[x->first_key].n_prompt;
+        return n <= room && r->n_rows < r->rows_most ? n : 0;
+    }
     n = n < room ? n : room;
     if (x->want_all && n > r->rows_most - r->n_rows)
         n = r->rows_most - r->n_rows;
@@ -236,6 +242,7 @@ static enum err_code add_chunk(struct run *r, size_t node, size_t n,
     }
     p.seq = x->seq;
     p.tokens = r->tree.key[x->first_key].tokens + x->done;
+    p.n_prompt = r->tree.key[x->first_key].n_prompt;
     r->blocks -= need;
     add_piece(r, p, t, n_rows);
     return ERR_OK;

@@ -106,6 +106,20 @@ static enum err_code check_length(const struct run *r, size_t n, struct err *e)
                    r->capacity);
 }
 
+static enum err_code check_prompt(const struct run *r, const int32_t *t,
+                                  size_t n, size_t n_prompt, struct err *e)
+{
+    size_t whole;
+    enum err_code rc = ctx_check_prompt(r->c, t, n, n_prompt, &whole, e);
+
+    if (rc || whole <= n_prompt)
+        return rc;
+    return err_set(e, ERR_USAGE,
+                   "the prompt ends after %zu tokens, the model takes the "
+                   "first %zu as a whole",
+                   n_prompt, whole);
+}
+
 static enum err_code check_option(const struct run *r,
                                   const struct mk_option *o, struct err *e)
 {
@@ -119,7 +133,8 @@ static enum err_code check_option(const struct run *r,
                        "nothing stands before the first token "
                        "to be scored");
     rc = check_length(r, o->n - 1, e);
-    return rc ? rc : check_tokens(r, o->tokens, o->n, e);
+    rc = rc ? rc : check_tokens(r, o->tokens, o->n, e);
+    return rc ? rc : check_prompt(r, o->tokens, o->n, o->n_prompt, e);
 }
 
 static enum err_code check_job(const struct run *r, const struct mk_job *j,
@@ -137,7 +152,8 @@ static enum err_code check_job(const struct run *r, const struct mk_job *j,
     if (j->n_prompt == 0)
         return err_set(e, ERR_USAGE, "the prompt is empty");
     rc = check_length(r, j->n_prompt, e);
-    return rc ? rc : check_tokens(r, j->prompt, j->n_prompt, e);
+    rc = rc ? rc : check_tokens(r, j->prompt, j->n_prompt, e);
+    return rc ? rc : check_prompt(r, j->prompt, j->n_prompt, j->n_prompt, e);
 }
 
 /* Tokens to be computed for the options, those that all share counted once. */
@@ -240,7 +256,7 @@ enum err_code jobs_plan(struct run *r, struct err *e)
         mem_free(k.p);
         return rc;
     }
-    rc = tree_init(&r->tree, k.p, k.n, r->capacity, e);
+    rc = tree_init(&r->tree, k.p, k.n, r->capacity, r->whole, e);
     for (size_t i = 0; i < r->tree.n_nodes && !rc; i++) {
         const struct tree_node *x = &r->tree.node[i];
 

@@ -30,6 +30,8 @@ struct run {
     const struct vocab *vocab;
     const struct mk_jobs *jobs;
     size_t n_vocab, capacity, n_batch, n_parallel;
+    bool whole;   /* prompts are shared as a whole only */
+    bool at_once; /* and computed in one batch */
     struct tree tree;
     struct job_state *state;
     struct mk_option_score *scores;

@@ -47,13 +47,26 @@ static int by_tokens(const void *a, const void *b)
     return (x->option > y->option) - (x->option < y->option);
 }
 
-static size_t common(const struct tree_key *x, const struct tree_key *y)
+/* Equal prompts together: they are equally long. */
+static int by_prompt(const void *a, const void *b)
 {
-    size_t n = x->n < y->n ? x->n : y->n, i = 0;
+    const struct tree_key *x = a, *y = b;
 
-    while (i < n && x->tokens[i] == y->tokens[i])
-        i++;
-    return i;
+    if (x->n_prompt != y->n_prompt)
+        return x->n_prompt < y->n_prompt ? -1 : 1;
+    return by_tokens(a, b);
+}
+
+static size_t common(const struct tree *t, size_t i)
+{
+    const struct tree_key *x = &t->key[i - 1], *y = &t->key[i];
+    size_t n = x->n < y->n ? x->n : y->n, k = 0;
+
+    while (k < n && x->tokens[k] == y->tokens[k])
+        k++;
+    if (t->whole && (x->n_prompt != y->n_prompt || k < x->n_prompt))
+        return 0;
+    return k;
 }
 
 static bool push(struct raws *s, struct raw r)
@@ -85,7 +98,7 @@ static bool find_nodes(const struct tree *t, struct raws *out)
     bool ok = true;
 
     for (size_t i = 0; i < t->n_keys && ok; i++) {
-        size_t depth = i ? common(&t->key[i - 1], &t->key[i]) : 0, first = i;
+        size_t depth = i ? common(t, i) : 0, first = i;
         size_t top;
 
         ok = close_deeper(&stack, out, depth, i, &first);
@@ -208,14 +221,14 @@ static void make_nodes(struct tree *t, const struct raws *all, size_t capacity)
 }
 
 enum err_code tree_init(struct tree *t, struct tree_key *key, size_t n_keys,
-                        size_t capacity, struct err *e)
+                        size_t capacity, bool whole, struct err *e)
 {
     struct raws all = { 0 };
     bool ok;
 
-    *t = (struct tree){ .key = key, .n_keys = n_keys };
+    *t = (struct tree){ .whole = whole, .key = key, .n_keys = n_keys };
     if (n_keys > 1)
-        qsort(key, n_keys, sizeof *key, by_tokens);
+        qsort(key, n_keys, sizeof *key, whole ? by_prompt : by_tokens);
     ok = find_nodes(t, &all);
     if (ok) {
         if (all.n > 1)

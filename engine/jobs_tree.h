@@ -45,17 +45,19 @@ struct tree_node {
 #define TREE_NONE SIZE_MAX
 
 struct tree {
+    bool whole;           /* see tree_init() */
     struct tree_key *key; /* sorted */
     size_t n_keys;
     struct tree_node *node; /* parents before children */
     size_t n_nodes;
 };
 
-/* Sorts the keys (an array that is handed over) and builds the tree.  Nodes that
+/* whole: keys have nothing in common unless they have the whole prompt.
+ * Sorts the keys (an array that is handed over) and builds the tree.  Nodes that
  * would save less than they cost are left out, and those that would make the
  * path to a key take more than `capacity` positions of a cache in blocks. */
 enum err_code tree_init(struct tree *t, struct tree_key *key, size_t n_keys,
-                        size_t capacity, struct err *e) MUST_CHECK;
+                        size_t capacity, bool whole, struct err *e) MUST_CHECK;
 void tree_free(struct tree *t);
 
 #endif

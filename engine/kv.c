@@ -18,6 +18,7 @@ struct seq {
     size_t len;    /* positions */
     bool used;
     bool reserved; /* between reserve and settle */
+    struct kv_prompt prompt;
 };
 
 struct kv {
@@ -144,6 +145,7 @@ enum err_code kv_new(struct kv *kv, int32_t *seq, struct err *e)
     if (i == kv->n_seqs)
         kv->seqs[kv->n_seqs++] = (struct seq){ 0 };
     kv->seqs[i].used = true;
+    kv->seqs[i].prompt = (struct kv_prompt){ 0 };
     *seq = (int32_t)i;
     return ERR_OK;
 }
@@ -185,6 +187,7 @@ enum err_code kv_fork(struct kv *kv, int32_t src, size_t n, int32_t *dst,
         kv->refs[to->table[to->n]]++;
     }
     to->len = n;
+    to->prompt = from->prompt;
     *dst = new_seq;
     return ERR_OK;
 }
@@ -259,4 +262,9 @@ void kv_settle(struct kv *kv, int32_t seq, size_t len)
 const int32_t *kv_table(const struct kv *kv, int32_t seq)
 {
     return kv->seqs[seq].table;
+}
+
+struct kv_prompt *kv_prompt(struct kv *kv, int32_t seq)
+{
+    return &kv->seqs[seq].prompt;
 }

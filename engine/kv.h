@@ -14,6 +14,13 @@
 #include "engine/backend.h"
 #include "harness/base/err.h"
 
+/* What a family keeps of the prompt of a sequence; zero: nothing. */
+struct kv_prompt {
+    int32_t n;    /* tokens that later ones depend on as a whole */
+    int32_t open; /* positions before this one are seen by all of them */
+    int32_t mark; /* a position that the family looked for */
+};
+
 struct kv; /* bookkeeping only: the entries are the backend's */
 
 /* Copies the first n positions of block src to block dst. */
@@ -43,6 +50,8 @@ size_t kv_need(const struct kv *kv, int32_t seq, size_t n);
 enum err_code kv_reserve(struct kv *kv, int32_t seq, size_t n,
                          struct err *e) MUST_CHECK;
 void kv_settle(struct kv *kv, int32_t seq, size_t len);
+/* Zero for a new sequence; a fork has that of its source. */
+struct kv_prompt *kv_prompt(struct kv *kv, int32_t seq);
 const int32_t *kv_table(const struct kv *kv, int32_t seq);
 
 #endif

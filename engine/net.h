@@ -57,6 +57,13 @@ struct layer {
 struct moe;
 struct moe_layer;
 
+/* What a token depends on beside the tokens before it. */
+enum net_prompts {
+    PROMPT_FREE,  /* nothing */
+    PROMPT_SIZED, /* the number of tokens in the prompt */
+    PROMPT_WHOLE  /* all tokens of the prompt, which is computed at once */
+};
+
 struct net {
     const struct arch *arch;
     const struct gguf *gguf;
@@ -69,6 +76,7 @@ struct net {
     struct norm embd_norm, out_norm;
     struct linear output; /* embd's matrix when tied */
     struct be_rope rope[NET_ROPES];
+    enum net_prompts prompts;
     float *slopes; /* [h.n_head] ALiBi, host memory, or NULL */
     /* Host memory, [h.n_vocab] or NULL: logit = (product + bias) * scale. */
     float *logit_bias, *logit_scale;
