@@ -25,23 +25,54 @@ static const struct backend *const backends[] = { BACKENDS(BACKEND_ENTRY) };
 
 /* The models: F32 and one of each other type. */
 static const char *const models[] = {
-    "baichuan-13b", "bloom",       "chatglm2",    "deepseek-v2-yarn",
-    "deepseek-v3",  "gpt2",        "moss",        "gemma3",
-    "glm4-0414",    "internlm1",   "internlm2",   "llama-mha",
-    "llama-linear", "llama2-gqa",  "llama3-rope", "minicpm",
-    "qwen2",        "qwen2-yarn",  "qwen2moe",    "qwen3",
-    "qwen3moe",     "smollm2",     "yi",          "qwen2-bf16",
-    "qwen2-f16",    "qwen2-iq4nl", "qwen2-iq4xs", "qwen2-q2k",
-    "qwen2-q3k",    "qwen2-q40",   "qwen2-q41",   "qwen2-q4k",
-    "qwen2-q4km",   "qwen2-q50",   "qwen2-q51",   "qwen2-q5k",
-    "qwen2-q6k",    "qwen2-q80",
+    "baichuan-13b",
+    "bloom",
+    "chatglm1",
+    "chatglm2",
+    "deepseek-v2-yarn",
+    "deepseek-v3",
+    "gpt2",
+    "moss",
+    "gemma3",
+    "glm4-0414",
+    "internlm1",
+    "internlm2",
+    "llama-mha",
+    "llama-linear",
+    "llama2-gqa",
+    "llama3-rope",
+    "minicpm",
+    "qwen2",
+    "qwen2-yarn",
+    "qwen1-ntk",
+    "qwen2moe",
+    "qwen3",
+    "qwen3moe",
+    "smollm2",
+    "yi",
+    "qwen2-bf16",
+    "qwen2-f16",
+    "qwen2-iq4nl",
+    "qwen2-iq4xs",
+    "qwen2-q2k",
+    "qwen2-q3k",
+    "qwen2-q40",
+    "qwen2-q41",
+    "qwen2-q4k",
+    "qwen2-q4km",
+    "qwen2-q50",
+    "qwen2-q51",
+    "qwen2-q5k",
+    "qwen2-q6k",
+    "qwen2-q80",
 };
 #define N_MODELS (sizeof models / sizeof models[0])
 
 /* More members of the families; they are looked for among the shared files. */
 static const char *const shared_models[] = {
-    "deepseek-v2",      "deepseek-v2-lite", "baichuan-7b",  "baichuan-7b-32l",
-    "baichuan-13b-40l", "chatglm3",         "glm4-9b-chat", "baichuan2-13b",
+    "qwen1",       "deepseek-v2",     "deepseek-v2-lite",
+    "baichuan-7b", "baichuan-7b-32l", "baichuan-13b-40l",
+    "chatglm3",    "glm4-9b-chat",    "baichuan2-13b",
 };
 #define N_SHARED_MODELS (sizeof shared_models / sizeof shared_models[0])
 #define SHARED "reference/engine/tiny/"
@@ -554,6 +585,149 @@ START_TEST(results_have_the_same_bits_in_any_batch)
 }
 END_TEST
 
+/* Models whose tokens depend on the prompt as a whole, in every way that such a
+ * prompt may be computed: at once, with more behind it, after a fork. */
+#define WHOLE 52 /* tokens of the prompt, of PROMPT in all */
+
+static void open_whole(struct bits *b, size_t model, const char *device,
+                       enum mk_activations act)
+{
+    static const char *const names[] = { "chatglm1", "qwen1-ntk" };
+    struct mk_piece p = { .n_prompt = WHOLE, .want = MK_WANT_LAST };
+    struct mk_ctx *c;
+    char err[MK_ERR_LEN];
+
+    b->m = open_tiny(names[model], device, act);
+    b->n = PROMPT;
+    b->n_vocab = (size_t)mk_model_info(b->m)->n_vocab;
+    some_tokens(b->prompt, b->n, 400, 0);
+    for (size_t i = 0; i < b->n; i++)
+        b->prompt[i] += 10;
+    b->prompt[WHOLE - 5] = 4; /* [gMASK], with an end of its own */
+    b->prompt[WHOLE - 1] = 6; /* <sop> */
+    c = open_ctx(b->m, 128, 128, 1);
+    p.seq = new_seq(c);
+    p.tokens = b->prompt;
+    p.n = b->n;
+    p.logits = b->want;
+    ok(mk_compute(c, &p, 1, err), err);
+    mk_ctx_close(c);
+}
+
+static void whole_in_pieces(const struct bits *b, size_t n_batch, int threads)
+{
+    struct mk_ctx *c = open_ctx(b->m, 512, n_batch, threads);
+    int32_t seq = new_seq(c), fork;
+    float x[MAX_VOCAB];
+
+    compute(c, seq, b->prompt, WHOLE, MK_WANT_NONE, NULL);
+    fork = fork_seq(c, seq, WHOLE);
+    for (size_t i = WHOLE; i < b->n; i++)
+        compute(c, seq, &b->prompt[i], 1, MK_WANT_LAST, x);
+    check_bits(b, x, "token by token after the prompt");
+    compute(c, fork, b->prompt + WHOLE, 8, MK_WANT_NONE, NULL);
+    fork = fork_seq(c, fork, WHOLE + 3);
+    compute(c, fork, b->prompt + WHOLE + 3, b->n - WHOLE - 3, MK_WANT_LAST, x);
+    check_bits(b, x, "after a fork behind the prompt");
+    mk_ctx_close(c);
+}
+
+/* Others of other lengths, in small chunks. */
+static void whole_among_others(const struct bits *b)
+{
+    struct mk_ctx *c = open_ctx(b->m, 1024, 30, 2);
+    static int32_t tokens[N_OTHERS][MAX_PROMPT];
+    struct mk_piece p[N_OTHERS];
+    float x[MAX_VOCAB];
+    char err[MK_ERR_LEN];
+
+    for (uint32_t i = 0; i < N_OTHERS; i++) {
+        size_t n = 5 + 7 * i;
+        some_tokens(tokens[i], n, 400, i + 1);
+        tokens[i][n - 3] = 4;
+        tokens[i][n - 2] = 6;
+        p[i] =
+            (struct mk_piece){ .seq = new_seq(c), .tokens = tokens[i], .n = n };
+    }
+    p[3] = (struct mk_piece){ .seq = p[3].seq,
+                              .tokens = b->prompt,
+                              .n = b->n,
+                              .n_prompt = WHOLE,
+                              .want = MK_WANT_LAST,
+                              .logits = x };
+    ok(mk_compute(c, p, N_OTHERS, err), err);
+    check_bits(b, x, "in a batch of eight sequences");
+    mk_ctx_close(c);
+}
+
+START_TEST(whole_prompts_have_the_same_bits_in_any_batch)
+{
+    for (size_t i = 0; i < N_BACKENDS; i++)
+        for (int act = MK_ACT_Q8; act <= MK_ACT_F32; act++) {
+            struct bits b;
+            if (!backends[i]->available())
+                continue;
+            open_whole(&b, (size_t)_i, backends[i]->name,
+                       (enum mk_activations)act);
+            whole_in_pieces(&b, 1, 3);
+            whole_in_pieces(&b, 64, 2);
+            whole_among_others(&b);
+            mk_model_close(b.m);
+        }
+}
+END_TEST
+
+START_TEST(parts_of_whole_prompts_are_refused)
+{
+    struct bits b;
+    struct mk_ctx *c;
+    int32_t seq, fork;
+    char err[MK_ERR_LEN];
+    struct mk_piece p;
+
+    open_whole(&b, (size_t)_i, "auto", MK_ACT_F32);
+    ck_assert(mk_model_info(b.m)->whole_prompt);
+    c = open_ctx(b.m, 128, 128, 1);
+    seq = new_seq(c);
+    compute(c, seq, b.prompt, WHOLE, MK_WANT_NONE, NULL);
+    ck_assert_int_eq(mk_seq_fork(c, seq, WHOLE - 1, &fork, err), MK_EUSAGE);
+    ck_assert_ptr_nonnull(strstr(err, "51 tokens of a prompt of 52"));
+    ck_assert_int_eq(mk_seq_trim(c, seq, 1, err), MK_EUSAGE);
+    ok(mk_seq_trim(c, seq, WHOLE, err), err);
+    ok(mk_seq_fork(c, seq, 0, &fork, err), err);
+    ok(mk_seq_trim(c, seq, 0, err), err);
+    p = (struct mk_piece){ .seq = seq, .tokens = b.prompt, .n = WHOLE - 1 };
+    ck_assert_int_eq(mk_compute(c, &p, 1, err), _i == 0 ? MK_EUSAGE : MK_OK);
+    ck_assert_uint_eq(mk_seq_len(c, seq), _i == 0 ? 0 : WHOLE - 1);
+    mk_ctx_close(c);
+    mk_model_close(b.m);
+}
+END_TEST
+
+/* chatglm1 was trained for 256 positions: so many are computed at once. */
+START_TEST(prompts_that_must_be_computed_at_once_have_a_limit)
+{
+    struct mk_model *m = open_tiny("chatglm1", "auto", MK_ACT_F32);
+    struct mk_ctx *c = open_ctx(m, 512, 32, 1);
+    static int32_t tokens[400];
+    struct mk_piece p = { .seq = new_seq(c), .tokens = tokens, .n = 400 };
+    char err[MK_ERR_LEN];
+
+    some_tokens(tokens, 400, 400, 1);
+    for (size_t i = 0; i < 400; i++)
+        tokens[i] += 10;
+    tokens[256] = 4;
+    tokens[257] = 6;
+    ck_assert_int_eq(mk_compute(c, &p, 1, err), MK_ELIMIT);
+    ck_assert_ptr_nonnull(strstr(err, "256 are computed at once"));
+    tokens[255] = 4;
+    tokens[256] = 6;
+    ok(mk_compute(c, &p, 1, err), err);
+    mk_ctx_close(c);
+    mk_model_close(m);
+}
+END_TEST
+
 /* --- sequences and refusals ----------------------------------------------- */
 
 START_TEST(blocks_are_shared_and_given_back)
@@ -983,6 +1157,10 @@ static void setup(TCase *tc)
                         (int)N_SHARED_MODELS);
     tcase_add_loop_test(tc, results_have_the_same_bits_in_any_batch, 0,
                         (int)N_BIT_MODELS);
+    tcase_add_loop_test(tc, whole_prompts_have_the_same_bits_in_any_batch, 0,
+                        2);
+    tcase_add_loop_test(tc, parts_of_whole_prompts_are_refused, 0, 2);
+    tcase_add_test(tc, prompts_that_must_be_computed_at_once_have_a_limit);
     tcase_add_test(tc, blocks_are_shared_and_given_back);
     tcase_add_test(tc, refusals_leave_sequences_as_they_were);
     tcase_add_test(tc, there_are_as_many_positions_as_the_model_has);

@@ -10,27 +10,53 @@
 #include "harness/base/mem.h"
 #include "tests/t.h"
 
-#define VOCAB 512
+#define VOCAB 512 /* of the first model */
+#define MOST_VOCAB 768
 #define MOST_JOBS 30
 #define MOST_TOKENS 96
 #define MOST_NEW 40
 
 static struct mk_model *model;
+static size_t n_vocab;
 static char err[MK_ERR_LEN];
 
-static void open_model(void)
-{
-    static const struct mk_model_params p = { .n_threads = 1, .device = "cpu" };
-
-    ck_assert_msg(
-        mk_model_open(&model, "tests/golden/tiny/qwen2.gguf", &p, err) == MK_OK,
-        "%s", err);
-    ck_assert_int_eq(mk_model_info(model)->n_vocab, VOCAB);
-}
+/* The usual case; tokens depend on the prompt's length; on all of the prompt,
+ * which must end in two tokens. */
+static const struct kind {
+    const char *path;
+    bool whole;
+    int32_t end[2];
+} kinds[] = {
+    { "tests/golden/tiny/qwen2.gguf", false, { 0, 0 } },
+    { "tests/golden/tiny/qwen1-ntk.gguf", true, { 0, 0 } },
+    { "tests/golden/tiny/chatglm1.gguf", true, { 4, 6 } },
+};
+#define N_KINDS (sizeof kinds / sizeof *kinds)
+static const struct kind *kind;
 
 static void close_model(void)
 {
     mk_model_close(model);
+    model = NULL;
+}
+
+static void use_model(size_t i)
+{
+    static const struct mk_model_params p = { .n_threads = 1, .device = "cpu" };
+
+    close_model();
+    kind = &kinds[i];
+    ck_assert_msg(mk_model_open(&model, kind->path, &p, err) == MK_OK, "%s",
+                  err);
+    n_vocab = (size_t)mk_model_info(model)->n_vocab;
+    ck_assert_uint_le(n_vocab, MOST_VOCAB);
+    ck_assert_int_eq(mk_model_info(model)->whole_prompt, kind->whole);
+}
+
+static void open_model(void)
+{
+    use_model(0);
+    ck_assert_uint_eq(n_vocab, VOCAB);
 }
 
 static struct mk_ctx *open_ctx(size_t n_positions, size_t n_batch, int threads)
@@ -51,6 +77,7 @@ struct outcome {
     int status;
     char error[MK_ERR_LEN];
     char text[1024], pieces[1024];
+    size_t text_len, pieces_len;
     int32_t tokens[MOST_NEW];
     size_t n_tokens, n_prompt, n_cached;
     double logprob, margin;
@@ -78,11 +105,17 @@ static size_t random_tokens(uint32_t *seed, struct set *s, size_t job,
     size_t n = 1 + next(seed) % 70, same = 0;
 
     if (job > 0 && next(seed) % 4 > 0) {
+        const int32_t *old = s->tokens[next(seed) % job][0];
         same = next(seed) % (n + 1);
-        memcpy(t, s->tokens[next(seed) % job][0], same * sizeof *t);
+        for (size_t i = 0; i < same; i++)
+            if (old[i] < 10)
+                same = i; /* an end, or nothing */
+        memcpy(t, old, same * sizeof *t);
     }
     for (size_t i = same; i < n; i++)
-        t[i] = (int32_t)(1 + next(seed) % 400);
+        t[i] = (int32_t)(10 + next(seed) % 400);
+    for (size_t i = 0; i < 2 && kind->end[1]; i++)
+        t[n++] = kind->end[i];
     return n;
 }
 
@@ -91,7 +124,9 @@ static bool note_text(void *user, const char *text, size_t len)
     struct outcome *o = user;
 
     ck_assert(text_check((struct str){ text, len }, NULL));
-    strncat(o->pieces, text, len);
+    ck_assert_uint_lt(o->pieces_len + len, sizeof o->pieces);
+    memcpy(o->pieces + o->pieces_len, text, len); /* may hold NUL */
+    o->pieces_len += len;
     return true;
 }
 
@@ -109,7 +144,7 @@ static void make_score(uint32_t *seed, struct set *s, size_t i, size_t n)
         if (k > 0)
             memcpy(t, s->tokens[i][0], n * sizeof *t);
         for (size_t m = 0; m < more; m++)
-            t[n + m] = (int32_t)(1 + next(seed) % 30);
+            t[n + m] = (int32_t)(10 + next(seed) % 30);
         s->option[i][k] = (struct mk_option){ t, n + more, n };
     }
 }
@@ -151,6 +186,7 @@ static bool note_result(void *user, size_t job, const struct mk_result *r)
     memcpy(o->error, r->error, sizeof o->error);
     ck_assert_uint_lt(r->text_len, sizeof o->text);
     memcpy(o->text, r->text, r->text_len + 1);
+    o->text_len = r->text_len;
     ck_assert_uint_le(r->n_tokens, MOST_NEW);
     if (r->n_tokens)
         memcpy(o->tokens, r->tokens, r->n_tokens * sizeof *r->tokens);
@@ -211,21 +247,22 @@ static bool same_scores(const struct mk_option_score *a,
 static void score_alone(struct mk_ctx *c, const struct mk_option *o,
                         struct mk_option_score *s)
 {
-    static float logits[MOST_TOKENS * VOCAB];
+    static float logits[MOST_TOKENS * MOST_VOCAB];
     struct mk_piece p = { .tokens = o->tokens,
                           .n = o->n - 1,
+                          .n_prompt = o->n_prompt,
                           .want = MK_WANT_ALL,
                           .logits = logits };
 
     *s = (struct mk_option_score){ .greedy = true };
-    if (p.n == 0)
+    if (o->n == o->n_prompt)
         return;
     expect_ok(mk_seq_new(c, &p.seq, err));
     expect_ok(mk_compute(c, &p, 1, err));
     mk_seq_free(c, p.seq);
     for (size_t i = o->n_prompt; i < o->n; i++) {
-        const float *row = logits + (i - 1) * VOCAB;
-        struct row r = row_read(row, VOCAB);
+        const float *row = logits + (i - 1) * n_vocab;
+        struct row r = row_read(row, n_vocab);
 
         s->logprob += row_logprob(&r, row[o->tokens[i]]);
         s->n_tokens++;
@@ -236,7 +273,7 @@ static void score_alone(struct mk_ctx *c, const struct mk_option *o,
 static void generate_alone(struct mk_ctx *c, const struct mk_job *j,
                            struct outcome *o)
 {
-    float logits[VOCAB];
+    float logits[MOST_VOCAB];
     struct mk_piece p = { .tokens = j->prompt,
                           .n = j->n_prompt,
                           .want = MK_WANT_LAST,
@@ -250,8 +287,8 @@ static void generate_alone(struct mk_ctx *c, const struct mk_job *j,
         int32_t id;
 
         expect_ok(mk_compute(c, &p, 1, err));
-        r = row_read(logits, VOCAB);
-        id = mk_sample(logits, VOCAB, &j->sampling, &state);
+        r = row_read(logits, n_vocab);
+        id = mk_sample(logits, n_vocab, &j->sampling, &state);
         o->logprob += row_logprob(&r, logits[id]);
         o->margin = fmin(o->margin, r.best - r.second);
         o->tokens[o->n_tokens++] = id;
@@ -284,15 +321,19 @@ static void expect_same(const struct set *s, struct mk_ctx *c, size_t i)
     ck_assert(j->n_options > 0 || same(got->margin, want.margin));
     ck_assert_uint_eq(got->n_tokens, want.n_tokens);
     ck_assert(memcmp(got->tokens, want.tokens, sizeof want.tokens) == 0);
-    ck_assert_str_eq(got->text, got->pieces);
+    ck_assert_uint_eq(got->text_len, got->pieces_len);
+    ck_assert(memcmp(got->text, got->pieces, got->text_len) == 0);
 }
 
 START_TEST(results_are_those_of_single_prompts)
 {
     static struct set s;
-    struct mk_ctx *c = open_ctx(4096, 256, 1), *alone = open_ctx(128, 256, 1);
+    struct mk_ctx *c, *alone;
 
-    make_jobs(&s, MOST_JOBS, (uint32_t)_i + 1);
+    use_model((size_t)_i % N_KINDS);
+    c = open_ctx(4096, 256, 1);
+    alone = open_ctx(128, 256, 1);
+    make_jobs(&s, MOST_JOBS, (uint32_t)_i / N_KINDS + 1);
     expect_ok(run_jobs(c, &s, 8));
     for (size_t i = 0; i < s.n; i++)
         expect_same(&s, alone, i);
@@ -301,7 +342,7 @@ START_TEST(results_are_those_of_single_prompts)
 }
 END_TEST
 
-static const struct {
+static const struct setting {
     size_t n_positions, n_batch, n_parallel;
     int threads;
     uint32_t seed;
@@ -326,13 +367,15 @@ static bool same_outcome(const struct outcome *a, const struct outcome *b)
 START_TEST(results_do_not_depend_on_how_they_are_run)
 {
     static struct set plain, s;
-    struct mk_ctx *big = open_ctx(4096, 256, 1);
-    struct mk_ctx *c = open_ctx(settings[_i].n_positions, settings[_i].n_batch,
-                                settings[_i].threads);
+    const struct setting *w = &settings[(size_t)_i / N_KINDS];
+    struct mk_ctx *big, *c;
 
-    make_jobs(&plain, MOST_JOBS, settings[_i].seed);
+    use_model((size_t)_i % N_KINDS);
+    big = open_ctx(4096, 256, 1);
+    c = open_ctx(w->n_positions, w->n_batch, w->threads);
+    make_jobs(&plain, MOST_JOBS, w->seed);
     expect_ok(run_jobs(big, &plain, 8));
-    make_jobs(&s, MOST_JOBS, settings[_i].seed);
+    make_jobs(&s, MOST_JOBS, w->seed);
     for (size_t i = 0; i < s.n / 2; i++) {
         struct mk_job j = s.job[i];
 
@@ -342,7 +385,7 @@ START_TEST(results_do_not_depend_on_how_they_are_run)
     for (size_t i = 0; i < s.n; i++)
         if (s.job[i].user)
             s.job[i].user = &s.out[i];
-    expect_ok(run_jobs(c, &s, settings[_i].n_parallel));
+    expect_ok(run_jobs(c, &s, w->n_parallel));
     for (size_t i = 0; i < s.n; i++)
         ck_assert_msg(same_outcome(&s.out[i], &plain.out[s.n - 1 - i]),
                       "job %zu: finish %d, logprob %.17g, expected %d, %.17g",
@@ -386,6 +429,39 @@ START_TEST(a_common_prefix_is_computed_once)
         ck_assert_uint_eq(s.out[i].n_prompt, 60);
         ck_assert_uint_eq(i < 4 || cached == 3 * 50 + 60, true);
     }
+    mk_ctx_close(c);
+}
+END_TEST
+
+/* Two prompts with most in common, the second twice; an option after each. */
+START_TEST(a_whole_prompt_is_shared_whole_or_not_at_all)
+{
+    static struct set s;
+    struct mk_ctx *c;
+    uint32_t seed = 5;
+
+    use_model((size_t)_i);
+    c = open_ctx(1024, 256, 1);
+    memset(&s, 0, sizeof s);
+    s.n = 3;
+    for (size_t i = 0; i < s.n; i++) {
+        int32_t *t = s.tokens[i][0];
+        for (size_t k = 0; k < 70; k++)
+            t[k] = i && k < 60 ? s.tokens[0][0][k]
+                               : (int32_t)(10 + next(&seed) % 400);
+        memcpy(t + 68, kinds[_i].end, sizeof kinds[_i].end);
+        if (i == 2)
+            memcpy(t, s.tokens[1][0], 70 * sizeof *t);
+        t[70] = (int32_t)i + 10;
+        s.option[i][0] = (struct mk_option){ t, 71, 70 };
+        s.job[i].options = s.option[i];
+        s.job[i].n_options = 1;
+    }
+    expect_ok(run_jobs(c, &s, 8));
+    for (size_t i = 0; i < s.n; i++)
+        ck_assert_int_eq(s.out[i].finish, MK_FINISH_SCORED);
+    ck_assert_uint_eq(s.out[0].n_cached, 0);
+    ck_assert_uint_eq(s.out[1].n_cached + s.out[2].n_cached, 70);
     mk_ctx_close(c);
 }
 END_TEST
@@ -630,12 +706,44 @@ START_TEST(nothing_to_do)
 }
 END_TEST
 
+/* chatglm1: neither is there a <sop>, nor may the scored part begin before. */
+START_TEST(a_prompt_without_its_end_fails_alone)
+{
+    static struct set s;
+    static const int32_t good[] = { 20, 21, 4, 6, 30 };
+    static const int32_t bad[] = { 20, 21, 22, 23, 24 };
+    struct mk_ctx *c;
+
+    use_model(2);
+    c = open_ctx(256, 64, 1);
+    memset(&s, 0, sizeof s);
+    s.n = 3;
+    s.job[0] = (struct mk_job){ .prompt = bad, .n_prompt = 5, .max_tokens = 1 };
+    s.option[1][0] = (struct mk_option){ good, 5, 3 };
+    s.job[1] = (struct mk_job){ .options = s.option[1], .n_options = 1 };
+    s.job[2] =
+        (struct mk_job){ .prompt = good, .n_prompt = 4, .max_tokens = 1 };
+    expect_ok(run_jobs(c, &s, 8));
+    ck_assert_int_eq(s.out[0].finish, MK_FINISH_ERROR);
+    ck_assert_int_eq(s.out[0].status, MK_EUSAGE);
+    ck_assert_ptr_nonnull(strstr(s.out[0].error, "[gMASK] <sop>"));
+    ck_assert_int_eq(s.out[1].finish, MK_FINISH_ERROR);
+    ck_assert_ptr_nonnull(strstr(s.out[1].error, "as a whole"));
+    ck_assert_int_eq(s.out[2].finish, MK_FINISH_LENGTH);
+    mk_ctx_close(c);
+}
+END_TEST
+
 static void setup(TCase *tc)
 {
     tcase_add_checked_fixture(tc, open_model, close_model);
-    tcase_add_loop_test(tc, results_are_those_of_single_prompts, 0, 2);
+    tcase_add_loop_test(tc, results_are_those_of_single_prompts, 0,
+                        2 * N_KINDS);
     tcase_add_loop_test(tc, results_do_not_depend_on_how_they_are_run, 0,
-                        sizeof settings / sizeof *settings);
+                        N_KINDS * sizeof settings / sizeof *settings);
+    tcase_add_loop_test(tc, a_whole_prompt_is_shared_whole_or_not_at_all, 1,
+                        N_KINDS);
+    tcase_add_test(tc, a_prompt_without_its_end_fails_alone);
     tcase_add_test(tc, a_common_prefix_is_computed_once);
     tcase_add_test(tc, a_job_that_cannot_be_run_fails_alone);
     tcase_add_test(tc, stop_strings_end_the_text_before_them);
