@@ -11,7 +11,7 @@
  * first block and where the kind of question changes, so that an exam shows it
  * once and all its items share everything before their own question.  Answers
  * go on from the cue by one space in plain text, because most tokenizers have
- * " B" as one token behind a colon. */
+ * " B" as one token behind a colon; but Chinese texts without. */
 #include "harness/prompt.h"
 
 #include <string.h>
@@ -41,6 +41,15 @@ struct render {
 static enum err_code no_memory(struct render *r)
 {
     return err_set(r->e, ERR_NOMEM, "no memory for a prompt");
+}
+
+/* The text of the choice with that key, or the answer as it is. */
+static const char *text_of_choice(const struct item *it, const char *answer)
+{
+    for (size_t i = 0; i < it->n_choices; i++)
+        if (strcmp(it->choices[i].key, answer) == 0)
+            return it->choices[i].text;
+    return answer;
 }
 
 /* The answer as an example shows it: a text, or the first of those accepted;
@@ -179,10 +188,10 @@ static void add_body(const struct render *r, const struct item *it,
                      struct buf *b)
 {
     add_context(it, b);
-    if (r->plain && it->n_choices == 0)
+    if (r->plain && (it->n_choices == 0 || r->w->texts))
         buf_str(b, r->w->label);
     buf_str(b, it->question);
-    for (size_t i = 0; i < it->n_choices; i++) {
+    for (size_t i = 0; i < it->n_choices && !r->w->texts; i++) {
         buf_char(b, '\n');
         buf_str(b, it->choices[i].key);
         buf_str(b, ". ");
@@ -211,7 +220,7 @@ static enum err_code add_answer(struct render *r, const struct item *it,
         }
         buf_str(b, r->w->english ? "Answer: " : "答案：");
     }
-    buf_str(b, answer);
+    buf_str(b, r->w->texts ? text_of_choice(it, answer) : answer);
     return ERR_OK;
 }
 
@@ -242,6 +251,12 @@ static enum err_code take(struct render *r, struct buf *b, const char **out)
     return rc;
 }
 
+/* Between cue and answer in plain text: a Chinese text needs none. */
+static const char *gap(const struct render *r)
+{
+    return r->w->texts && !r->w->english ? "" : " ";
+}
+
 static enum err_code render_text(struct render *r, size_t turn,
                                  const char *const *replies, struct buf *b)
 {
@@ -261,7 +276,7 @@ static enum err_code render_text(struct render *r, size_t turn,
         add_question(r, i, b);
         if (i == r->n_shots)
             break;
-        buf_char(b, ' ');
+        buf_str(b, gap(r));
         rc = add_answer(r, r->shots[i], b);
         buf_str(b, "\n\n");
     }
@@ -351,8 +366,9 @@ static enum err_code add_options(struct render *r, struct request *q)
     q->n_options = it->n_choices;
     q->options = arena_array(r->a, it->n_choices, sizeof *q->options);
     for (size_t i = 0; q->options && i < it->n_choices; i++)
-        q->options[i] =
-            arena_printf(r->a, "%s%s", r->plain ? " " : "", it->choices[i].key);
+        q->options[i] = arena_printf(r->a, "%s%s", r->plain ? gap(r) : "",
+                                     r->w->texts ? it->choices[i].text
+                                                 : it->choices[i].key);
     return r->a->failed ? no_memory(r) : ERR_OK;
 }
 

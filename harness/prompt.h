@@ -48,9 +48,10 @@ const struct prompt_template *prompt_template_find(const char *name,
  * (one question, an answer that is a text); fewer than that are an error.  An
  * item with turns is asked without.
  *
- * Scored in plain text (a template for it, or p->completion) the options begin
- * with a space and go on from "答案："; in a chat they are beginnings of the
- * reply.  p->system is a chat's: plain text goes without. */
+ * Options are the choices' keys, with templates lm-text-* their texts.  In plain
+ * text (a template for it, or p->completion) they go on from "答案：", after a
+ * space but for Chinese texts; in a chat they are beginnings of the reply.
+ * p->system is a chat's: plain text goes without. */
 enum err_code prompt_render(const struct suite *s, const struct item *it,
                             const struct prompt_params *p, size_t turn,
                             const char *const *replies, struct arena *a,

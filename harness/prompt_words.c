@@ -1,7 +1,8 @@
 /* The table of templates: a new one is a row.
  *
  * Those named lm-* score options in plain text, as harnesses for base models
- * do; all others speak to chat models. */
+ * do: lm-choice-* their letters, lm-text-* their texts, each as it would go on
+ * from the question alone.  All others speak to chat models. */
 #include "harness/prompt_words.h"
 
 #include <string.h>
@@ -90,6 +91,22 @@ static const struct prompt_words templates[] = {
         .intro = "以下是单项选择题，请直接给出正确答案的选项。",
         .cue = "答案：",
         .plain = true,
+        ZH_LABELS,
+    },
+    {
+        .head = { "lm-text-en",
+                  "English; the texts of the options scored, none is shown" },
+        .cue = "Answer:",
+        .plain = true,
+        .texts = true,
+        EN_LABELS,
+    },
+    {
+        .head = { "lm-text-zh",
+                  "Chinese; the texts of the options scored, none is shown" },
+        .cue = "答案：",
+        .plain = true,
+        .texts = true,
         ZH_LABELS,
     },
     {

@@ -15,6 +15,7 @@ struct prompt_words {
     const char *label, *reply; /* of other questions in plain text */
     bool english;
     bool plain; /* options are scored in plain text */
+    bool texts; /* options are the choices' texts, which are not listed */
 };
 
 /* NULL if there is none of that name. */

@@ -99,7 +99,8 @@ END_TEST
 START_TEST(options_are_scored_in_chat_and_text)
 {
     static const char *const names[] = { "choice-zh", "lm-choice-zh",
-                                         "choice-en", "direct-zh" };
+                                         "choice-en", "direct-zh",
+                                         "lm-text-zh" };
     struct suite *s = good();
     struct buf b;
 
