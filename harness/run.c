@@ -204,24 +204,20 @@ static const struct request *next(void *user)
 
 /* --- storing --------------------------------------------------------------- */
 
-/* {"A":{"logprob":-1.5,"tokens":1},...} in the order of the options; the key of
- * an option is its letter, without the space that may stand before it. */
-static void scores_json(const struct request *q, const struct response *res,
-                        struct buf *out)
+/* {"A":{"logprob":-1.5,"tokens":1,"bytes":1},...} in the order of the choices;
+ * the space that may stand before an option is not counted. */
+static void scores_json(const struct item *it, const struct request *q,
+                        const struct response *res, struct buf *out)
 {
     struct jw w;
 
     jw_init(&w, out, false);
     jw_object(&w, NULL);
     for (size_t i = 0; i < q->n_options; i++) {
-        char key[64];
-        struct str k = str_trim(str_of(q->options[i]));
-        size_t n = k.n < sizeof key ? k.n : sizeof key - 1;
-        memcpy(key, k.p, n);
-        key[n] = '\0';
-        jw_object(&w, key);
+        jw_object(&w, it->choices[i].key);
         jw_num(&w, "logprob", res->logprobs[i]);
         jw_int(&w, "tokens", res->option_tokens[i]);
+        jw_int(&w, "bytes", (int64_t)str_trim(str_of(q->options[i])).n);
         jw_end(&w);
     }
     jw_end(&w);
@@ -249,7 +245,7 @@ static enum err_code store_answer(struct run *r, struct slot *s,
 
     buf_init(&json, (size_t)1 << 20);
     if (res->logprobs) {
-        scores_json(&s->request, res, &json);
+        scores_json(s->entry->item, &s->request, res, &json);
         row.logprobs_json = json.p;
     }
     rc = buf_check(&json, "the options' scores", r->e);

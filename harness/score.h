@@ -9,7 +9,7 @@
 
 /* A sample as it is judged.  choices is {"A":text,...}, matcher
  * {"name":...,options}.  An option's log-probability is a number or
- * {"logprob":...,"tokens":...}; it is the sum over its tokens. */
+ * {"logprob":...,"tokens":...,"bytes":...}; it is the sum over its tokens. */
 struct score_in {
     const char *answer, *choices, *matcher; /* JSON; choices may be NULL */
     const char *text;          /* NULL when scored by log-likelihood */
@@ -19,7 +19,9 @@ struct score_in {
     bool q8;                   /* int8 activations: near-ties are flagged */
 };
 /* With option scores the likeliest option is the answer (rule "logprob"; of
- * equal ones the first, rule "logprob-tie"); else the matcher reads the text.
+ * equal ones the first, rule "logprob-tie"); the matcher's "normalise": "bytes"
+ * or "tokens" divides by the option's length first (rule "logprob-bytes" ...).
+ * Without option scores the matcher reads the text.
  * What it cannot read is refused when the vendor says that the answer was
  * refused or filtered (rule "finish").  A matcher that meets its step limit
  * leaves the sample unparsable (rule "limit").  ERR_FORMAT: a matcher that is

@@ -246,6 +246,8 @@ START_TEST(check_says_what_is_wrong)
           "unknown member \"mutli\"; the nearest known one is \"multi\"" },
         { "choice", "{\"expected\":\"A\",\"options\":{\"partial\":1.5}}",
           "partial: expected 0 to below 1, got 1.5" },
+        { "choice", "{\"expected\":\"A\",\"options\":{\"normalise\":\"words\"}}",
+          "normalise: expected \"no\", \"bytes\" or \"tokens\", got \"words\"" },
         { "exact", "{\"expected\":\"x\",\"options\":{\"in\":\"middle\"}}",
           "in: expected whole, last_line or first_line, got \"middle\"" },
         { "exact", "{\"expected\":[]}",

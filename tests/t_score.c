@@ -50,11 +50,11 @@ static const struct by_options option_cases[] = {
       "\"B\":{\"logprob\":-1,\"tokens\":1}}",
       "q8", "correct", "B", "logprob", 0 },
     /* Within what int8 activations move: flagged, only there. */
-    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", "q8", "correct", "B",
+    { "\"B\"", "{\"A\":-1.19,\"B\":-1,\"C\":-9}", "q8", "correct", "B",
       "logprob", 1 },
-    { "\"B\"", "{\"A\":-1.2,\"B\":-1,\"C\":-9}", "f32", "correct", "B",
+    { "\"B\"", "{\"A\":-1.19,\"B\":-1,\"C\":-9}", "f32", "correct", "B",
       "logprob", 0 },
-    { "\"B\"", "{\"A\":-1.31,\"B\":-1,\"C\":-9}", "q8", "correct", "B",
+    { "\"B\"", "{\"A\":-1.21,\"B\":-1,\"C\":-9}", "q8", "correct", "B",
       "logprob", 0 },
     /* Equal ones: the first, and it is said. */
     { "\"C\"", "{\"A\":-9,\"B\":-1,\"C\":-1}", "f32", "wrong", "B",
@@ -83,6 +83,48 @@ START_TEST(the_likeliest_option_is_the_answer)
     ck_assert_int_eq(out.near_tie, c->near_tie);
     ck_assert_double_eq(out.score, strcmp(c->verdict, "correct") == 0);
     ck_assert_str_eq(out.matcher, "logprob");
+}
+END_TEST
+
+#define BY(what) "{\"name\":\"choice\",\"normalise\":\"" what "\"}"
+/* A is the likeliest as it is, B a byte, C a token. */
+#define UNEQUAL(a)                                                             \
+    "{\"A\":{\"logprob\":" a ",\"tokens\":2,\"bytes\":3},"                     \
+    "\"B\":{\"logprob\":-6,\"tokens\":4,\"bytes\":12},"                        \
+    "\"C\":{\"logprob\":-8,\"tokens\":8,\"bytes\":9}}"
+
+static const struct {
+    const char *matcher, *logprobs, *extracted, *rule;
+    bool near_tie;
+} length_cases[] = {
+    { CHOICE, UNEQUAL("-4"), "A", "logprob", false },
+    { BY("no"), UNEQUAL("-4"), "A", "logprob", false },
+    { BY("bytes"), UNEQUAL("-4"), "B", "logprob-bytes", false },
+    { BY("tokens"), UNEQUAL("-4"), "C", "logprob-tokens", false },
+    /* 0.02 a byte apart, of which int8 may move 0.2 over 3 */
+    { BY("bytes"), UNEQUAL("-1.56"), "B", "logprob-bytes", true },
+    { BY("bytes"), UNEQUAL("-1.5"), "A", "logprob-bytes-tie", true },
+    { BY("bytes"), UNEQUAL("-1.72"), "B", "logprob-bytes", false },
+    /* Lengths that were not stored: as they are. */
+    { BY("bytes"), "{\"A\":-3,\"B\":-2}", "B", "logprob-bytes", false },
+    { BY("bytes"), "{\"A\":{\"logprob\":-3,\"tokens\":9},\"B\":-2}", "B",
+      "logprob-bytes", false },
+};
+
+START_TEST(long_options_are_not_at_a_disadvantage)
+{
+    struct score_in in = { .answer = "\"B\"",
+                           .choices = ABCD,
+                           .matcher = length_cases[_i].matcher,
+                           .logprobs_json = length_cases[_i].logprobs,
+                           .margin = NAN,
+                           .q8 = true };
+    struct store_score out;
+
+    ok(score_judge(&in, &arena, &out, &err));
+    ck_assert_str_eq(out.extracted, length_cases[_i].extracted);
+    ck_assert_str_eq(out.rule, length_cases[_i].rule);
+    ck_assert_int_eq(out.near_tie, length_cases[_i].near_tie);
 }
 END_TEST
 
@@ -435,6 +477,8 @@ static void setup(TCase *tc)
     tcase_add_checked_fixture(tc, setup_arena, free_arena);
     tcase_add_loop_test(tc, the_likeliest_option_is_the_answer, 0,
                         sizeof option_cases / sizeof *option_cases);
+    tcase_add_loop_test(tc, long_options_are_not_at_a_disadvantage, 0,
+                        sizeof length_cases / sizeof *length_cases);
     tcase_add_loop_test(tc, the_matcher_reads_the_text, 0,
                         sizeof text_cases / sizeof *text_cases);
     tcase_add_test(tc, a_small_margin_in_int8_is_flagged);

@@ -968,9 +968,25 @@ static enum err_code check_expected(const struct match_in *in, struct err *e)
     return rc;
 }
 
+/* For items that are asked by log-likelihood: harness/score.c does it. */
+static enum err_code check_normalise(const struct match_in *in, struct err *e)
+{
+    const char *how;
+
+    if (json_get_str_or(in->options, "normalise", "no", &how, e))
+        return e->code;
+    if (!strcmp(how, "no") || !strcmp(how, "bytes") || !strcmp(how, "tokens"))
+        return ERR_OK;
+    return err_set(e, ERR_FORMAT,
+                   "normalise: expected \"no\", \"bytes\" or \"tokens\", got "
+                   "\"%s\"",
+                   how);
+}
+
 static enum err_code check(const struct match_in *in, struct err *e)
 {
-    static const char *const known[] = { "name", "multi", "partial", NULL };
+    static const char *const known[] = { "name", "multi", "partial",
+                                         "normalise", NULL };
     enum err_code rc = json_only(in->options, known, e);
     double partial;
     bool multi;
@@ -982,6 +998,8 @@ static enum err_code check(const struct match_in *in, struct err *e)
     if (!rc && !(partial >= 0 && partial < 1))
         rc = err_set(e, ERR_FORMAT, "partial: expected 0 to below 1, got %g",
                      partial);
+    if (!rc)
+        rc = check_normalise(in, e);
     if (!rc)
         rc = check_keys(in, e);
     return rc ? rc : check_expected(in, e);
@@ -997,6 +1015,9 @@ const struct match_kind match_choice = {
             "  of several letters); else an answer of several is unparsable.\n"
             "partial: 0.5 - score of an answer that lacks some of the right\n"
             "  letters and has no wrong one; default 0.\n"
+            "normalise: \"bytes\" or \"tokens\" - where options are scored by\n"
+            "  log-likelihood, it is divided by the option's length first;\n"
+            "  default \"no\".\n"
             "Reads the last 128 KiB of an answer.  The rule that found the\n"
             "letter is reported; what is ambiguous is unparsable.",
     .check = check,
