@@ -5,7 +5,9 @@ VERSION := 0.1.0
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= cc
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
+endif
 # One short line a file; VERBOSE=1 shows the commands.
 ifndef VERBOSE
 Q = @echo "  $(1) $@";
