@@ -2,6 +2,7 @@
 #include "harness/cli/cli_engine.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -113,6 +114,39 @@ enum err_code cli_text(const char *text, struct buf *out, struct err *e)
     if (!rc && !text_check(buf_view(out), &bad))
         rc = err_set(e, ERR_FORMAT, "the text is no UTF-8: byte %zu", bad + 1);
     return rc;
+}
+
+enum err_code cli_tokenize(const struct mk_model *m, struct str text,
+                           unsigned flags, struct cli_ids *out, struct err *e)
+{
+    char msg[MK_ERR_LEN] = "";
+    size_t cap = text.n + 8; /* a token is a byte at least, but for specials */
+    int status;
+
+    for (;;) {
+        mem_free(out->v);
+        out->v = mem_array(cap, sizeof *out->v);
+        if (!out->v)
+            return err_set(e, ERR_NOMEM, "no memory for the tokens");
+        status =
+            mk_tokenize(m, text.p, text.n, flags, out->v, cap, &out->n, msg);
+        if (status || out->n <= cap)
+            return cli_engine_error(status, msg, e);
+        cap = out->n;
+    }
+}
+
+double cli_log_sum_exp(const float *x, size_t n)
+{
+    double max = -INFINITY, sum = 0;
+
+    if (!n)
+        return -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        max = (double)x[i] > max ? (double)x[i] : max;
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)x[i] - max);
+    return max + log(sum);
 }
 
 void cli_put_valid(struct buf *out, struct str bytes)

@@ -31,6 +31,16 @@ enum err_code cli_engine_open(struct mk_model **out, const char *path,
 /* Appends text, or all of stdin when it is "-".  Must be UTF-8. */
 enum err_code cli_text(const char *text, struct buf *out,
                        struct err *e) MUST_CHECK;
+/* Token ids of a text; out->v is the caller's, freed by mem_free(). */
+struct cli_ids {
+    int32_t *v;
+    size_t n;
+};
+enum err_code cli_tokenize(const struct mk_model *m, struct str text,
+                           unsigned flags, struct cli_ids *out,
+                           struct err *e) MUST_CHECK;
+/* log(sum(exp(x))): what a logit is set against to be a log-probability. */
+double cli_log_sum_exp(const float *x, size_t n);
 /* Bytes of a model as checked text: what is no UTF-8 becomes U+FFFD. */
 void cli_put_valid(struct buf *out, struct str bytes);
 

@@ -27,6 +27,7 @@ struct cmd {
     X(import) \
     X(merge) \
     X(model) \
+    X(perplexity) \
     X(quantize) \
     X(report) \
     X(run) \

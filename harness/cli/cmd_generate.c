@@ -247,19 +247,6 @@ struct generation {
     const char *finish;
 };
 
-static double log_sum_exp(const float *x, size_t n)
-{
-    double max = -INFINITY, sum = 0;
-
-    if (!n)
-        return -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        max = fmax(max, (double)x[i]);
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)x[i] - max);
-    return max + log(sum);
-}
-
 static size_t vocab(const struct generation *g)
 {
     return (size_t)mk_model_info(g->m)->n_vocab;
@@ -328,7 +315,7 @@ static enum err_code stream(struct generation *g, size_t upto, struct err *e)
 
 static enum err_code add_token(struct generation *g, int32_t id, struct err *e)
 {
-    double norm = log_sum_exp(g->logits, vocab(g));
+    double norm = cli_log_sum_exp(g->logits, vocab(g));
     char bytes[512];
     size_t n = mk_token_bytes(g->m, id, false, bytes, sizeof bytes);
 
@@ -434,7 +421,7 @@ static void put_token(struct jw *w, const struct generation *g, int32_t id,
 static enum err_code logits_text(const struct generation *g, struct err *e)
 {
     struct top *t = top_logits(g, e);
-    double norm = log_sum_exp(g->logits, vocab(g));
+    double norm = cli_log_sum_exp(g->logits, vocab(g));
     struct buf b;
     enum err_code rc;
 
@@ -456,7 +443,7 @@ static enum err_code logits_json(const struct generation *g, struct jw *w,
                                  struct err *e)
 {
     struct top *t = top_logits(g, e);
-    double norm = log_sum_exp(g->logits, vocab(g));
+    double norm = cli_log_sum_exp(g->logits, vocab(g));
 
     if (!t)
         return e->code;

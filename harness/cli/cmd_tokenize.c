@@ -67,39 +67,14 @@ static const struct argp argp = {
            "vocabulary spells it.",
 };
 
-struct tokens {
-    int32_t *ids;
-    size_t n;
-};
-
-static enum err_code tokenize(const struct mk_model *m, struct str text,
-                              unsigned flags, struct tokens *out, struct err *e)
-{
-    char msg[MK_ERR_LEN] = "";
-    size_t cap = text.n + 8; /* a token is a byte at least, but for specials */
-    int status;
-
-    for (;;) {
-        mem_free(out->ids);
-        out->ids = mem_array(cap, sizeof *out->ids);
-        if (!out->ids)
-            return err_set(e, ERR_NOMEM, "no memory for the tokens");
-        status =
-            mk_tokenize(m, text.p, text.n, flags, out->ids, cap, &out->n, msg);
-        if (status || out->n <= cap)
-            return cli_engine_error(status, msg, e);
-        cap = out->n;
-    }
-}
-
-static void print_lines(const struct mk_model *m, const struct tokens *t,
+static void print_lines(const struct mk_model *m, const struct cli_ids *t,
                         struct buf *out)
 {
     for (size_t i = 0; i < t->n; i++)
-        buf_printf(out, "%d\t%s\n", t->ids[i], mk_token_piece(m, t->ids[i]));
+        buf_printf(out, "%d\t%s\n", t->v[i], mk_token_piece(m, t->v[i]));
 }
 
-static void print_json(const struct mk_model *m, const struct tokens *t,
+static void print_json(const struct mk_model *m, const struct cli_ids *t,
                        struct buf *out)
 {
     struct jw w;
@@ -109,11 +84,11 @@ static void print_json(const struct mk_model *m, const struct tokens *t,
     jw_int(&w, "n", (int64_t)t->n);
     jw_array(&w, "ids");
     for (size_t i = 0; i < t->n; i++)
-        jw_int(&w, NULL, t->ids[i]);
+        jw_int(&w, NULL, t->v[i]);
     jw_end(&w);
     jw_array(&w, "pieces");
     for (size_t i = 0; i < t->n; i++)
-        jw_str(&w, NULL, mk_token_piece(m, t->ids[i]));
+        jw_str(&w, NULL, mk_token_piece(m, t->v[i]));
     jw_end(&w);
     jw_end(&w);
     buf_char(out, '\n');
@@ -122,9 +97,9 @@ static void print_json(const struct mk_model *m, const struct tokens *t,
 static enum err_code show(const struct options *o, const struct mk_model *m,
                           struct str text, struct err *e)
 {
-    struct tokens t = { 0 };
+    struct cli_ids t = { 0 };
     struct buf out;
-    enum err_code rc = tokenize(
+    enum err_code rc = cli_tokenize(
         m, text, o->special ? MK_ADD_SPECIAL | MK_PARSE_SPECIAL : 0, &t, e);
 
     buf_init(&out, (size_t)1 << 30);
@@ -137,7 +112,7 @@ static enum err_code show(const struct options *o, const struct mk_model *m,
     if (!rc)
         rc = cli_print(&out, e);
     buf_free(&out);
-    mem_free(t.ids);
+    mem_free(t.v);
     return rc;
 }
 
