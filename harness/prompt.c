@@ -46,7 +46,7 @@ static enum err_code no_memory(struct render *r)
 /* The text of the choice with that key, or the answer as it is. */
 static const char *text_of_choice(const struct item *it, const char *answer)
 {
-    for (size_t i = 0; i < it->n_choices; i++)
+    for (size_t i = 0; answer && i < it->n_choices; i++)
         if (strcmp(it->choices[i].key, answer) == 0)
             return it->choices[i].text;
     return answer;

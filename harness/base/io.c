@@ -2,6 +2,7 @@
  * the four small functions at the top, where tests can make it fail. */
 #include "harness/base/io.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -137,15 +138,17 @@ static char *temporary_name(const char *path)
 
 enum err_code io_create(struct io_out *f, const char *path, struct err *e)
 {
+    enum err_code rc;
+
     *f = (struct io_out){ -1, path, temporary_name(path) };
     if (!f->tmp)
         return err_set(e, ERR_NOMEM, "%s: out of memory", path);
     f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (f->fd >= 0)
         return ERR_OK;
-    err_errno(e, errno, "%s", path);
+    rc = err_errno(e, errno, "%s", path);
     io_discard(f);
-    return e->code;
+    return rc;
 }
 
 enum err_code io_write(struct io_out *f, const void *p, size_t n, struct err *e)
@@ -170,6 +173,7 @@ enum err_code io_commit(struct io_out *f, struct err *e)
 {
     enum err_code rc = ERR_OK;
 
+    assert(f->fd >= 0 && f->tmp);
     if (finish(f) < 0)
         return err_errno(e, errno, "%s", f->path);
     /* The temporary file is no more; its name has the folder in it. */
