@@ -226,6 +226,24 @@ static void mark_stop(struct vocab *v, int32_t id)
         v->type[id] |= TOKEN_STOP;
 }
 
+/* How answers end in ChatGLM, InternLM, MOSS, GLM: the next turn's token too.
+ * Only what the file makes special is meant; other text may be spelt so. */
+static void mark_family_stops(struct vocab *v)
+{
+    static const char *const names[] = { "<eop>", "<eoa>", "<eom>",
+                                         "<|observation|>", "<|user|>" };
+    bool is_glm = vocab_find(v, str_of("<|observation|>")) >= 0;
+    size_t n = sizeof names / sizeof *names - !is_glm;
+
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = vocab_find(v, str_of(names[i]));
+
+        if (id >= 0 && (vocab_type(v, id) == TOKEN_CONTROL ||
+                        vocab_type(v, id) == TOKEN_USER))
+            mark_stop(v, id);
+    }
+}
+
 /* Stop tokens: those the keys name, and those of the usual names.  Files give
  * some of the latter another type than control: the reference takes the name's
  * word for it, and so must who wants the same ids. */
@@ -252,6 +270,7 @@ static enum err_code read_stops(struct vocab *v, const struct gguf *g,
             return rc;
         mark_stop(v, id);
     }
+    mark_family_stops(v);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int32_t id = vocab_find(v, str_of(names[i]));
 

@@ -128,7 +128,7 @@ static const struct mk_message talk[] = { { "system", "S" },
                                           { "assistant", "A1" },
                                           { "user", "U2" } };
 
-/* first: 0 with the system message, 1 without */
+/* first: 0 with the system message, 1 without, 3 one turn alone */
 static const struct {
     const char *name;
     size_t first;
@@ -167,6 +167,25 @@ static const struct {
     { "deepseek-v3", 0,
       "S<｜User｜> U1 <｜Assistant｜>A1<｜end▁of▁sentence｜><｜User｜>U2"
       "<｜Assistant｜>" },
+    { "deepseek-r1", 1,
+      "<｜User｜> U1 <｜Assistant｜>A1<｜end▁of▁sentence｜><｜User｜>U2"
+      "<｜Assistant｜><think>\n" },
+    { "deepseek-coder", 0,
+      "S### Instruction:\n U1 \n### Response:\nA1\n<|EOT|>\n### "
+      "Instruction:\nU2\n### Response:\n" },
+    { "chatglm", 1,
+      "[Round 0]\n问： U1 \n答：A1\n[Round 1]\n问：U2\n答：[gMASK]<sop>" },
+    { "chatglm", 3, "U2[gMASK]<sop>" },
+    { "chatglm3", 0,
+      "[gMASK]sop<|system|>\n S<|user|>\n  U1 <|assistant|>\n A1<|user|>\n U2"
+      "<|assistant|>" },
+    { "baichuan2", 0,
+      "S<reserved_106> U1 <reserved_107>A1<reserved_106>U2<reserved_107>" },
+    { "baichuan", 3, "<reserved_102>U2<reserved_103>" },
+    { "moss", 0,
+      "S<|Human|>:  U1 <eoh>\n<|MOSS|>: A1<eom>\n<|Human|>: U2<eoh>\n"
+      "<|MOSS|>:" },
+    { "plain", 3, "U2\n" },
     { "minicpm", 1, "<用户>U1<AI>A1<用户>U2<AI>" },
     { "internlm", 1,
       "<|User|>: U1 <eoh>\n<|Bot|>:A1<eoa>\n<|User|>:U2<eoh>\n<|Bot|>:" },
@@ -203,6 +222,12 @@ static const struct {
     { "<start_of_turn>", "gemma" },
     { "[gMASK]<sop>{% for %}<|user|>", "glm4" },
     { "<｜User｜> <｜Assistant｜>", "deepseek-v3" },
+    { "<｜User｜> <｜Assistant｜><think>\\n", "deepseek-r1" },
+    { "'<reserved_106>' + content + '<reserved_107>'", "baichuan2" },
+    { "'<reserved_102>' + content + '<reserved_103>'", "baichuan" },
+    { "<|Human|>: <|MOSS|>:", "moss" },
+    { "[gMASK]sop<|user|>", "chatglm3" },
+    { "[gMASK]sop[Round 1]", "chatglm2" },
     { "'User: ' + content + 'Assistant:'", "deepseek-llm" },
     { "<用户> <AI>", "minicpm" },
     { "something else", "" },

@@ -570,6 +570,44 @@ START_TEST(contradictions_are_refused)
 }
 END_TEST
 
+/* --- how answers end -------------------------------------------------------- */
+
+static const struct {
+    const char *model, *chat;
+    int32_t stops[4], others[4]; /* up to the first 0 */
+    int32_t prompt_end[2];       /* of a chat */
+} ends[] = {
+    { "glm4-0414", "glm4", { 502, 509, 511 }, { 506, 508, 510 }, { 0, 510 } },
+    { "chatglm1", "chatglm", { 7 }, { 3, 4, 5, 6 }, { 4, 6 } },
+    { "chatglm2", "chatglm3", { 2, 9, 11 }, { 4, 6, 8, 10 }, { 0, 10 } },
+    { "moss", "moss", { 510 }, { 508, 509, 511 }, { 0, 0 } },
+};
+
+static void check_stops(const struct mk_model *m, const int32_t *ids, bool stop)
+{
+    for (size_t i = 0; i < 4 && ids[i]; i++)
+        ck_assert_msg(mk_token_is_stop(m, ids[i]) == stop, "token %d", ids[i]);
+}
+
+START_TEST(answers_end_as_the_family_ends_them)
+{
+    static const struct mk_message q = { "user", "abc" };
+    struct mk_model *m = tiny_open(ends[_i].model, "ref", MK_ACT_Q8);
+    int32_t ids[400], last = ends[_i].prompt_end[1];
+    char err[MK_ERR_LEN];
+    size_t n;
+
+    check_stops(m, ends[_i].stops, true);
+    check_stops(m, ends[_i].others, false);
+    tiny_ok(mk_chat_ids(m, ends[_i].chat, &q, 1, true, ids, 400, &n, err), err);
+    ck_assert_uint_ge(n, 3);
+    ck_assert(last == 0 || ids[n - 1] == last);
+    last = ends[_i].prompt_end[0];
+    ck_assert(last == 0 || ids[n - 2] == last);
+    mk_model_close(m);
+}
+END_TEST
+
 /* --- the table ------------------------------------------------------------- */
 
 #define ARCH_ENTRY(name) &arch_##name,
@@ -616,6 +654,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, older_files_of_deepseek_are_read_too);
     tcase_add_test(tc, a_norm_head_is_normal_by_the_file_or_by_us);
     tcase_add_test(tc, contradictions_are_refused);
+    tcase_add_loop_test(tc, answers_end_as_the_family_ends_them, 0, 4);
     tcase_add_test(tc, the_table_of_families_is_whole);
 }
 T_MAIN("families", setup)
