@@ -142,6 +142,7 @@ static void leave_groups(const struct moe *m, int n_best, const float *s,
     float score[MAX_EXPERTS];
     int size = m->n_expert / m->n_group;
 
+    assert(size > 0);
     for (int g = 0; g < m->n_group; g++)
         score[g] = sum_of_largest(s + (size_t)g * (size_t)size, size, n_best);
     for (int k = 0; k < m->n_group_used; k++)
@@ -163,9 +164,13 @@ static void sort_ids(int32_t *ids, int n)
 void moe_route(const struct moe *m, const float *select_bias,
                const float *scores, int32_t *ids, float *weights)
 {
-    float p[MAX_EXPERTS], s[MAX_EXPERTS];
+    float p[MAX_EXPERTS] = { 0 }, s[MAX_EXPERTS] = { 0 };
     bool taken[MAX_EXPERTS] = { false };
     double sum = 0;
+
+    assert(0 < m->n_used && m->n_used <= m->n_expert);
+    assert(0 < m->n_group && m->n_expert <= MAX_EXPERTS);
+    assert(m->n_expert % m->n_group == 0);
 
     probabilities(m, scores, p);
     for (int i = 0; i < m->n_expert; i++)
@@ -213,7 +218,7 @@ static void lay_out(struct lists *t, const struct moe *m, const struct pass *p)
 /* Sorts the picks by expert; rows stay in order. */
 static void sort_picks(struct lists *t, const struct moe *m, size_t n_rows)
 {
-    size_t used = (size_t)m->n_used, at[MAX_EXPERTS];
+    size_t used = (size_t)m->n_used, at[MAX_EXPERTS] = { 0 };
 
     memset(t->start, 0, sizeof t->start);
     for (size_t i = 0; i < n_rows * used; i++)

@@ -31,14 +31,14 @@ struct moe_layer {
     struct linear shared_up_gate, shared_up, shared_down;
 };
 
-/* Reads the keys expert_* into n->moe; the defaults are in `m`, and what is 0
- * there must be in the file. */
-void load_moe(struct loader *l, const struct moe *m);
+/* Reads the keys expert_* into n->moe.  The defaults say what the family is
+ * alike in: gating, normalising, scale, the width of the shared expert. */
+void load_moe(struct loader *l, const struct moe *defaults);
 /* The tensors of a layer.  shared_gate: there is ffn_gate_inp_shexp. */
 void load_moe_layer(struct loader *l, struct layer *w, bool shared_gate);
 
 /* x += the experts' results for h */
-void pass_moe(const struct net *n, struct pass *p, const struct layer *w);
+void pass_moe(const struct net *n, struct pass *p, const struct layer *layer);
 
 /* For tests: what the router makes of a token's scores.  Writes n_used experts
  * in ascending order, and their weights. */
