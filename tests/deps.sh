@@ -25,7 +25,9 @@ need libcjson-dev "JSON" lib libcjson
 need libpcre2-dev "regular expressions" lib libpcre2-8
 need libutf8proc-dev "Unicode" lib libutf8proc
 need libopencc-dev "Traditional to Simplified" lib opencc
-need libssl-dev "SHA-256" lib openssl
+need libssl-dev "SHA-256, signatures" lib openssl
+need libcurl4-openssl-dev "remote models" lib libcurl
+need libmicrohttpd-dev "mokao serve" lib libmicrohttpd
 need check "the unit tests" lib check
 need gnuplot-nox "plots" have gnuplot
 need fonts-noto-cjk "Chinese labels of plots" debian fonts-noto-cjk

@@ -25,6 +25,10 @@
     X(AUTH, 4, "not authorised")                                               \
     X(RATE, 4, "rate limited")                                                 \
     X(TIMEOUT, 4, "timed out")                                                 \
+    X(SERVER, 4, "the server failed")                                          \
+    X(REJECTED, 3, "the request was rejected for good")                        \
+    X(FILTERED, 3, "refused by the vendor's content filter")                   \
+    X(BUDGET, 3, "the budget is spent")                                        \
     X(NOENV, 4, "the environment lacks something")                             \
     X(CANCELLED, 130, "interrupted")
 
