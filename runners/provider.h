@@ -1,9 +1,9 @@
 /* Providers: what differs between the vendors' services, as data.
  *
  * The table is runners/providers.json, built into the program; a file
- * $XDG_CONFIG_HOME/mokao/providers.json (or the one of --providers) adds rows
- * or members of rows.  A vendor whose service has the shape of OpenAI's is one
- * row there and no code.  The fields are explained in docs/providers.md. */
+ * $XDG_CONFIG_HOME/mokao/providers.json (or the one MOKAO_PROVIDERS names) adds
+ * rows or members of rows.  A vendor whose service has the shape of OpenAI's
+ * is one row there and no code.  docs/providers.md explains the fields. */
 #ifndef MK_PROVIDER_H
 #define MK_PROVIDER_H
 
@@ -62,31 +62,46 @@ struct provider {
     const char *base_url; /* NULL: the user brings it */
     bool domestic, self_hosted;
     const char *auth; /* "bearer", "optional_bearer", "header", "tc3" ... */
-    const char **env; /* names of the variables, by role: see env_roles */
-    const char **env_roles; /* "key", "secret", "app_id" ... */
+    /* Names of the variables and their roles, side by side: "key", "secret",
+     * "app_id" ...  A role may have several, the first that is set counts.
+     * The role "base_url" is no secret: it stands in for base_url. */
+    const char **env;
+    const char **env_roles;
     size_t n_env;
     const struct param_rule *rules;
     size_t n_rules;
     const struct price *prices;
     size_t n_prices;
-    int top_logprobs;       /* of the first output token; 0: none */
-    bool prompt_logprobs;   /* /completions with echo */
-    size_t max_messages;    /* 0: no limit */
+    int top_logprobs;     /* of the first output token; 0: none */
+    bool prompt_logprobs; /* /completions with echo */
+    size_t max_messages;  /* 0: no limit */
+    /* What one key may do unless the user says otherwise, 0: unknown. */
+    int64_t concurrency, rpm, tpm;
+    const char *note;       /* what is unconfirmed or worth knowing, or NULL */
     const struct json *row; /* all members, for the adapter's own */
 };
 
 struct providers;
 
-/* The table with the user's additions; `file` NULL: the usual place, if it is
- * there.  The message names file, row and member. */
+/* The table with the user's additions; `file` NULL: the one MOKAO_PROVIDERS
+ * names, else the usual place, if it is there.  The message names file, row
+ * and member. */
 enum err_code providers_open(struct providers **out, const char *file,
                              struct err *e) MUST_CHECK;
 void providers_close(struct providers *p);
 size_t providers_count(const struct providers *p);
 const struct provider *providers_at(const struct providers *p, size_t i);
-/* By id or alias, NULL if there is none. */
+/* By id or alias, letters' case set aside; NULL if there is none. */
 const struct provider *providers_find(const struct providers *p,
                                       const char *id);
+/* The row nearest to a name, for "did you mean". */
+const struct provider *providers_nearest(const struct providers *p,
+                                         const char *id);
+/* What the row has under `key` for that model: the first entry of its list
+ * "models" whose glob fits and that has the member, else the row's own.  NULL:
+ * neither has it. */
+const struct json *provider_member(const struct provider *p, const char *model,
+                                   const char *key);
 /* The price of a model by its exact name, else the longest row that is a
  * prefix followed by '-'; NULL: not known. */
 const struct price *provider_price(const struct provider *p, const char *model);
@@ -102,5 +117,9 @@ double param_clamp(const struct param_rule *r, double value);
  * 300 without a code that the row knows. */
 enum fault_class provider_fault(const struct provider *p, int status,
                                 const char *code);
+/* The class of a vendor's message, by the row's "words": for vendors whose
+ * codes do not tell a filter from a wrong parameter.  FAULT_NONE: no word of
+ * the row is in it. */
+enum fault_class provider_words(const struct provider *p, const char *message);
 
 #endif

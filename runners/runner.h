@@ -91,9 +91,14 @@ struct exchange {
 
 /* What a model is: an entry of models.json or an inline spec. */
 struct model_spec {
-    const char *id;   /* "qwen-0.5b" or the inline spec itself */
-    const char *kind; /* runner: "gguf", "replay" ... */
-    const char *path; /* file, or the provider's name of the model */
+    const char *id;       /* "qwen-0.5b" or the inline spec itself */
+    const char *kind;     /* runner: "gguf", "replay" ... */
+    const char *path;     /* file, or the provider's name of the model */
+    const char *provider; /* remote: a row of providers.json; else NULL */
+    const char *base_url; /* remote: instead of the provider's, or NULL */
+    /* remote: a JSON object, members added to every request's body or put in
+     * the place of the provider's own (null: taken out); NULL: none. */
+    const char *body;
     const char *name, *vendor;
     const char **names; /* all it is known by; name is the first */
     size_t n_names;
@@ -162,8 +167,11 @@ void runner_close(struct runner *r);
 enum err_code runner_run(struct runner *r, const struct exchange *x,
                          struct err *e) MUST_CHECK;
 
-/* Models: the entries of a models file plus inline specs ("gguf:PATH", a path
- * that ends in .gguf, "replay:FILE").  `file` NULL: ./models.json, else
+/* Models: the entries of a models file plus inline specs: "gguf:PATH", a path
+ * that ends in .gguf, "replay:FILE", "PROVIDER:MODEL", "PROVIDER:URL#MODEL",
+ * "http(s)://HOST/v1#MODEL" (a server of one's own that speaks OpenAI's shape).
+ * Prices of remote models come from the provider's row where the entry has
+ * none.  `file` NULL: ./models.json, else
  * $XDG_CONFIG_HOME/mokao/models.json, else the installed one.  Paths in a file
  * are relative to its folder.  The arena holds the result.  An unknown name is
  * ERR_FORMAT with the nearest one. */
