@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "harness/base/buf.h"
-#include "harness/base/json.h"
+#include "harness/rows.h"
 
 #define MAX_JSON ((size_t)64 << 20)
 
@@ -95,113 +95,6 @@ static enum err_code no_subset(const struct plan_suite *ps, struct err *e)
 
 /* --- rows ------------------------------------------------------------------ */
 
-static enum err_code put_suite(struct planner *pl, const struct suite *s,
-                               int64_t *id)
-{
-    const struct store_suite row = {
-        .id = s->id,
-        .version = s->version,
-        .digest = s->digest,
-        .title_zh = s->title_zh,
-        .title_en = s->title_en,
-        .ability = s->ability,
-        .language = s->language,
-        .licence = s->licence,
-        .matcher = s->matcher,
-        .path = s->path,
-    };
-
-    return store_put_suite(pl->store, &row, id, pl->e);
-}
-
-/* The text of pl->json in the scratch arena. */
-static enum err_code take_json(struct planner *pl, const char **out)
-{
-    enum err_code rc = buf_check(&pl->json, "an item", pl->e);
-
-    if (!rc && !(*out = arena_dup(&pl->scratch, pl->json.p, pl->json.n)))
-        rc = err_set(pl->e, ERR_NOMEM, "no memory for an item");
-    buf_clear(&pl->json);
-    return rc;
-}
-
-static enum err_code choices_json(struct planner *pl, const struct item *it,
-                                  const char **out)
-{
-    struct jw w;
-
-    *out = NULL;
-    if (it->n_choices == 0)
-        return ERR_OK;
-    jw_init(&w, &pl->json, false);
-    jw_object(&w, NULL);
-    for (size_t i = 0; i < it->n_choices; i++)
-        jw_str(&w, it->choices[i].key, it->choices[i].text);
-    jw_end(&w);
-    return take_json(pl, out);
-}
-
-static enum err_code turns_json(struct planner *pl, const struct item *it,
-                                const char **out)
-{
-    struct jw w;
-
-    *out = NULL;
-    if (it->n_turns == 0)
-        return ERR_OK;
-    jw_init(&w, &pl->json, false);
-    jw_array(&w, NULL);
-    for (size_t i = 0; i < it->n_turns; i++) {
-        const struct turn *t = &it->turns[i];
-        jw_object(&w, NULL);
-        jw_str(&w, "question", t->question);
-        if (t->answer)
-            jw_raw(&w, "answer", str_of(t->answer));
-        if (t->matcher)
-            jw_raw(&w, "matcher", str_of(t->matcher));
-        jw_end(&w);
-    }
-    jw_end(&w);
-    return take_json(pl, out);
-}
-
-/* An item's row may be shared by suites, so its matcher is always given. */
-static enum err_code put_item(struct planner *pl, const struct suite *s,
-                              const struct item *it, int64_t suite, int64_t *id)
-{
-    struct store_item row = {
-        .suite = suite,
-        .digest = it->digest,
-        .id = it->id,
-        .subset = it->subset,
-        .question = it->n_turns ? it->turns[0].question : it->question,
-        .answer = it->answer,
-        .matcher = suite_item_matcher(s, it),
-        .difficulty = it->difficulty,
-    };
-    enum err_code rc = choices_json(pl, it, &row.choices);
-
-    if (!rc)
-        rc = turns_json(pl, it, &row.turns);
-    return rc ? rc : store_put_item(pl->store, &row, id, pl->e);
-}
-
-static enum err_code put_prompt(struct planner *pl, const struct request *q,
-                                int64_t *id)
-{
-    char hash[DIGEST_HEX];
-    enum err_code rc;
-
-    buf_clear(&pl->json);
-    rc = prompt_json(q, &pl->json, pl->e);
-    if (!rc) {
-        digest_hex(buf_view(&pl->json), hash);
-        rc = store_put_prompt(pl->store, hash, pl->json.p, id, pl->e);
-    }
-    buf_clear(&pl->json);
-    return rc;
-}
-
 /* Nearly all items have the same parameters: the row is written once. */
 static enum err_code put_params(struct planner *pl, const struct request *q,
                                 int64_t *id)
@@ -255,8 +148,8 @@ static enum err_code plan_item(struct planner *pl, const struct suite *s,
                            pl->e);
     if (rc)
         return err_wrap(pl->e, "suite %s, item %s", s->id, it->id);
-    if ((rc = put_item(pl, s, it, suite, &key.item)) ||
-        (rc = put_prompt(pl, &q, &key.prompt)) ||
+    if ((rc = rows_put_item(pl->store, s, it, suite, &key.item, pl->e)) ||
+        (rc = rows_put_prompt(pl->store, &q, &key.prompt, pl->e)) ||
         (rc = put_params(pl, &q, &key.params)))
         return rc;
     return add_entries(pl, s, it, &key);
@@ -298,7 +191,7 @@ static enum err_code collect(struct planner *pl)
         rc = plan_check_suite(NULL, ps->suite, pl->e);
         if (rc)
             return err_wrap(pl->e, "suite %s", ps->suite->id);
-        rc = put_suite(pl, ps->suite, &suite);
+        rc = rows_put_suite(pl->store, ps->suite, &suite, pl->e);
         if (!rc)
             rc = plan_items(pl, ps, suite);
     }
@@ -393,7 +286,7 @@ static enum err_code key_of_turn(struct planner *pl, const struct plan_entry *x,
         return ERR_OK;
     rc = prompt_render(x->suite, x->item, &pl->p->prompt, turn, replies,
                        &pl->scratch, &q, pl->e);
-    return rc ? rc : put_prompt(pl, &q, &key->prompt);
+    return rc ? rc : rows_put_prompt(pl->store, &q, &key->prompt, pl->e);
 }
 
 /* An item with turns is answered when its last turn is. */

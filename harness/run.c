@@ -11,6 +11,7 @@
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
+#include "harness/rows.h"
 #include "harness/score.h"
 
 struct slot {
@@ -89,20 +90,8 @@ static void free_slots(struct run *r)
 /* The key of a later turn: its prompt holds the model's own replies. */
 static enum err_code key_of_turn(struct run *r, struct slot *s)
 {
-    char hash[DIGEST_HEX];
-    struct buf json;
-    enum err_code rc;
-
-    buf_init(&json, (size_t)64 << 20);
-    rc = prompt_json(&s->request, &json, r->e);
-    if (!rc) {
-        digest_hex(buf_view(&json), hash);
-        rc = store_put_prompt(r->params->store, hash, json.p, &s->key.prompt,
-                              r->e);
-    }
     s->key.turn = (int64_t)s->turn;
-    buf_free(&json);
-    return rc;
+    return rows_put_prompt(r->params->store, &s->request, &s->key.prompt, r->e);
 }
 
 static enum err_code render_turn(struct run *r, struct slot *s)
