@@ -60,6 +60,7 @@ struct reply {
     double *logprobs; /* SCORE: [n_options], NaN until known */
     int64_t *option_tokens;
     struct fault fault; /* class FAULT_NONE: none */
+    int64_t events;     /* the adapter's own count, 0 at first */
 };
 
 struct adapter {
@@ -83,8 +84,12 @@ struct adapter {
      * JSON, see raw.  The class is set from provider_fault() by default. */
     void (*fault)(const struct endpoint *ep, int status,
                   const struct json *body, struct str raw, struct fault *f);
-    /* Providers whose token is minted by a call of its own; NULL: none.
+    /* Providers whose token is minted by a call of its own; NULL: none.  A
+     * call with url NULL: this endpoint needs no token (its key signs).  The
+     * body given to token_parse is that of the answer, or the value of the
+     * header token_header where the token comes in a header.
      * *expires_ms is wall clock. */
+    const char *token_header;
     enum err_code (*token_call)(const struct endpoint *ep, struct arena *a,
                                 struct call *out, struct err *e);
     enum err_code (*token_parse)(const struct endpoint *ep, struct str body,
