@@ -56,7 +56,8 @@ struct reply {
     struct buf text, reasoning;
     enum finish finish;
     bool finished; /* a finish reason, or the stream's own end was seen */
-    int64_t prompt_tokens, cached_tokens, output_tokens; /* -1: not told */
+    /* Of this call; the runner adds up.  -1: not told */
+    int64_t prompt_tokens, cached_tokens, output_tokens;
     double *logprobs; /* SCORE: [n_options], NaN until known */
     int64_t *option_tokens;
     struct fault fault; /* class FAULT_NONE: none */
@@ -76,7 +77,9 @@ struct adapter {
      * error all the same. */
     void (*parse)(const struct endpoint *ep, const struct request *q,
                   size_t call, const struct json *body, struct reply *r);
-    /* One event of a stream, its data parsed; NULL: never streams. */
+    /* One event of a stream, its data parsed; NULL: never streams.  data is
+     * NULL for the end mark "[DONE]" alone; other data that is no JSON never
+     * gets here. */
     void (*event)(const struct endpoint *ep, const struct request *q,
                   const struct sse_event *ev, const struct json *data,
                   struct reply *r);

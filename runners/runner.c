@@ -64,6 +64,30 @@ enum err_code runner_run(struct runner *r, const struct exchange *x,
     return r->kind->run(r, x, e);
 }
 
+/* How many of n, from the first on, are of its kind. */
+static size_t count_alike(struct runner *const *r, size_t n)
+{
+    size_t k = 1;
+
+    while (k < n && r[k]->kind == r[0]->kind)
+        k++;
+    return k;
+}
+
+void runner_run_all(struct runner *const *r, const struct exchange *x,
+                    struct err *errs, size_t n)
+{
+    for (size_t i = 0, k; i < n; i += k) {
+        k = r[i]->kind->run_all ? count_alike(r + i, n - i) : 1;
+        for (size_t j = i; j < i + k; j++)
+            errs[j] = (struct err){ .code = ERR_OK };
+        if (r[i]->kind->run_all)
+            r[i]->kind->run_all(r + i, x + i, errs + i, k);
+        else
+            errs[i].code = runner_run(r[i], &x[i], &errs[i]);
+    }
+}
+
 static void digest_str(struct digest *d, const char *s)
 {
     digest_field(d, str_of(s));

@@ -114,11 +114,17 @@ struct model_spec {
 };
 
 struct runner_params {
-    int threads;        /* engine; 0: the cores there are */
-    const char *device; /* engine; NULL: auto */
-    bool f32;           /* engine: float32 activations */
-    size_t concurrency; /* in flight at the most; 0: the runner's choice */
-    size_t context;     /* engine: KV positions; 0: the runner's choice */
+    int threads;           /* engine; 0: the cores there are */
+    const char *device;    /* engine; NULL: auto */
+    bool f32;              /* engine: float32 activations */
+    size_t concurrency;    /* in flight at the most; 0: the runner's choice */
+    size_t context;        /* engine: KV positions; 0: the runner's choice */
+    double rpm, tpm;       /* remote: requests, tokens a minute; 0: no limit */
+    int64_t timeout_ms;    /* remote: for a whole answer; 0: its choice */
+    int64_t retries;       /* remote: after a first failure; -1: its choice */
+    bool stream;           /* remote: answers piece by piece */
+    uint64_t seed;         /* remote: of the jitter between attempts */
+    const char *providers; /* remote: file of providers, NULL: usual place */
 };
 
 struct runner;
@@ -139,6 +145,10 @@ struct runner_kind {
                                  const char **out, struct err *e);
     /* Whether options can be scored by log-likelihood. */
     bool (*can_score)(const struct runner *r);
+    /* Runs several runners of this kind from one thread: see
+     * runner_run_all().  NULL: they run one after the other. */
+    void (*run_all)(struct runner *const *r, const struct exchange *x,
+                    struct err *errs, size_t n);
 };
 
 /* Every runner's own struct starts with this. */
@@ -166,6 +176,11 @@ enum err_code runner_open(struct runner **out, const struct model_spec *m,
 void runner_close(struct runner *r);
 enum err_code runner_run(struct runner *r, const struct exchange *x,
                          struct err *e) MUST_CHECK;
+/* Answers n exchanges, x[i] by r[i]: those of one kind that has run_all at the
+ * same time, the others one after the other.  errs[i] is what runner_run() of
+ * each would have returned, code ERR_OK included. */
+void runner_run_all(struct runner *const *r, const struct exchange *x,
+                    struct err *errs, size_t n);
 
 /* Models: the entries of a models file plus inline specs: "gguf:PATH", a path
  * that ends in .gguf, "replay:FILE", "PROVIDER:MODEL", "PROVIDER:URL#MODEL",
