@@ -4,230 +4,20 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
-#include "harness/cli/cmd.h"
+#include "harness/cli/run_options.h"
 #include "harness/run.h"
 #include "runners/record.h"
-
-enum option_key {
-    OPT_DB = 0x100,
-    OPT_LIMIT,
-    OPT_SHOTS,
-    OPT_TRIALS,
-    OPT_SEED,
-    OPT_SHARD,
-    OPT_FRESH,
-    OPT_DRY_RUN,
-    OPT_ASK,
-    OPT_TEMPLATE,
-    OPT_COMPLETION,
-    OPT_TEMPERATURE,
-    OPT_TOP_P,
-    OPT_TOP_K,
-    OPT_MAX_TOKENS,
-    OPT_MODELS,
-    OPT_THREADS,
-    OPT_DEVICE,
-    OPT_ACTIVATIONS,
-    OPT_CONTEXT,
-    OPT_CONCURRENCY,
-    OPT_RECORD,
-    OPT_JSON
-};
-
-struct options {
-    struct cli_list models, suites;
-    const char *db, *models_file, *record;
-    struct plan_params plan;
-    struct runner_params runner;
-    double temperature, top_p;
-    int64_t limit, shots, trials, seed, top_k, max_tokens;
-    int64_t threads, context, concurrency;
-    bool dry_run, json;
-};
-
-static const struct argp_option rows[] = {
-    { "model", 'm', "MODEL", 0,
-      "a model: an id of the models file, gguf:PATH, replay:FILE; repeatable",
-      0 },
-    { "suite", 's', "SUITE", 0,
-      "a suite: an id, a folder, suite/subset, globs; repeatable", 0 },
-    { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 0 },
-    { "models", OPT_MODELS, "FILE", 0, "models file (models.json)", 0 },
-    { "limit", OPT_LIMIT, "N", 0, "items of each subset at the most", 0 },
-    { "shots", OPT_SHOTS, "K", 0, "few-shot examples (0)", 0 },
-    { "trials", OPT_TRIALS, "T", 0, "times each item is asked (1)", 0 },
-    { "shard", OPT_SHARD, "I/N", 0, "only part I of N, by item", 0 },
-    { "fresh", OPT_FRESH, NULL, 0, "ask again what is stored", 0 },
-    { "dry-run", OPT_DRY_RUN, NULL, 0, "only say what would be asked", 0 },
-    { "ask", OPT_ASK, "HOW", 0,
-      "choice questions: score (log-likelihood), generate, auto", 0 },
-    { "template", OPT_TEMPLATE, "NAME", 0, "prompt template (the suite's)", 0 },
-    { "completion", OPT_COMPLETION, NULL, 0,
-      "plain text without the chat template: base models", 0 },
-    { "temperature", OPT_TEMPERATURE, "X", 0, "0 is greedy", 0 },
-    { "top-p", OPT_TOP_P, "X", 0, "nucleus sampling", 0 },
-    { "top-k", OPT_TOP_K, "N", 0, "the N likeliest tokens only", 0 },
-    { "max-tokens", OPT_MAX_TOKENS, "N", 0,
-      "longest answer (the model's, else 512)", 0 },
-    { "seed", OPT_SEED, "S", 0, "of sampling (0)", 0 },
-    { "threads", OPT_THREADS, "N", 0, "of the engine (all cores)", 0 },
-    { "device", OPT_DEVICE, "NAME", 0, "of the engine: auto, cpu, ref", 0 },
-    { "activations", OPT_ACTIVATIONS, "TYPE", 0,
-      "of the engine: q8 (fast), f32 (exact)", 0 },
-    { "context", OPT_CONTEXT, "N", 0, "KV cache positions of the engine", 0 },
-    { "concurrency", OPT_CONCURRENCY, "N", 0, "requests in flight", 0 },
-    { "record", OPT_RECORD, "FILE", 0,
-      "append every exchange as JSON Lines (for replay:FILE)", 0 },
-    { "json", OPT_JSON, NULL, 0, "print the summary as JSON", 0 },
-    { 0 },
-};
-
-/* --- options --------------------------------------------------------------- */
-
-static error_t parse_shard(struct argp_state *st, const char *arg,
-                           struct plan_params *p)
-{
-    char *end = NULL;
-    unsigned long i, n;
-
-    errno = 0;
-    i = strtoul(arg, &end, 10);
-    n = *end == '/' ? strtoul(end + 1, &end, 10) : 0;
-    if (errno || *end || i < 1 || n < i || n > 1000000) {
-        argp_error(st, "--shard: expected I/N with 1 <= I <= N, got \"%s\"",
-                   arg);
-        return EINVAL;
-    }
-    p->shard = i - 1;
-    p->n_shards = n;
-    return 0;
-}
-
-static error_t parse_ask(struct argp_state *st, const char *arg, enum ask *out)
-{
-    static const char *const names[] = {
-        [ASK_AUTO] = "auto", [ASK_SCORE] = "score", [ASK_GENERATE] = "generate"
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], arg) == 0) {
-            *out = (enum ask)i;
-            return 0;
-        }
-    argp_error(st, "--ask: expected auto, score or generate, got \"%s\"", arg);
-    return EINVAL;
-}
-
-static error_t parse_activations(struct argp_state *st, const char *arg,
-                                 bool *f32)
-{
-    *f32 = strcmp(arg, "f32") == 0;
-    if (*f32 || strcmp(arg, "q8") == 0)
-        return 0;
-    argp_error(st, "--activations: expected q8 or f32, got \"%s\"", arg);
-    return EINVAL;
-}
-
-static error_t parse_end(struct argp_state *st, const struct options *o)
-{
-    if (!o->models.n || !o->suites.n) {
-        argp_error(st, "%s is missing", o->models.n ? "-s SUITE" : "-m MODEL");
-        return EINVAL;
-    }
-    return 0;
-}
-
-static error_t parse(int key, char *arg, struct argp_state *st)
-{
-    struct options *o = st->input;
-
-    switch (key) {
-    case 'm':
-        return cli_list_add(&o->models, arg);
-    case 's':
-        return cli_list_add(&o->suites, arg);
-    case OPT_DB:
-        o->db = arg;
-        return 0;
-    case OPT_MODELS:
-        o->models_file = arg;
-        return 0;
-    case OPT_RECORD:
-        o->record = arg;
-        return 0;
-    case OPT_LIMIT:
-        return cli_arg_int(st, "limit", arg, 1, INT32_MAX, &o->limit);
-    case OPT_SHOTS:
-        return cli_arg_int(st, "shots", arg, 0, 1000, &o->shots);
-    case OPT_TRIALS:
-        return cli_arg_int(st, "trials", arg, 1, 100000, &o->trials);
-    case OPT_SEED:
-        return cli_arg_int(st, "seed", arg, 0, INT64_MAX / 2, &o->seed);
-    case OPT_SHARD:
-        return parse_shard(st, arg, &o->plan);
-    case OPT_FRESH:
-        o->plan.fresh = true;
-        return 0;
-    case OPT_DRY_RUN:
-        o->dry_run = true;
-        return 0;
-    case OPT_ASK:
-        return parse_ask(st, arg, &o->plan.prompt.ask);
-    case OPT_TEMPLATE:
-        o->plan.prompt.template = arg;
-        return 0;
-    case OPT_COMPLETION:
-        o->plan.prompt.completion = true;
-        return 0;
-    case OPT_TEMPERATURE:
-        return cli_arg_num(st, "temperature", arg, 0, 100, &o->temperature);
-    case OPT_TOP_P:
-        return cli_arg_num(st, "top-p", arg, 0, 1, &o->top_p);
-    case OPT_TOP_K:
-        return cli_arg_int(st, "top-k", arg, 0, INT32_MAX, &o->top_k);
-    case OPT_MAX_TOKENS:
-        return cli_arg_int(st, "max-tokens", arg, 1, INT32_MAX, &o->max_tokens);
-    case OPT_THREADS:
-        return cli_arg_int(st, "threads", arg, 1, 1024, &o->threads);
-    case OPT_DEVICE:
-        o->runner.device = arg;
-        return 0;
-    case OPT_ACTIVATIONS:
-        return parse_activations(st, arg, &o->runner.f32);
-    case OPT_CONTEXT:
-        return cli_arg_int(st, "context", arg, 32, INT32_MAX, &o->context);
-    case OPT_CONCURRENCY:
-        return cli_arg_int(st, "concurrency", arg, 1, 10000, &o->concurrency);
-    case OPT_JSON:
-        o->json = true;
-        return 0;
-    case ARGP_KEY_END:
-        return parse_end(st, o);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp argp = {
-    .options = rows,
-    .parser = parse,
-    .doc = "Asks the models the items of the suites, scores the answers and "
-           "stores everything.\vWhat the database already holds for the same "
-           "model, item, prompt and parameters is not asked again: a run that "
-           "was interrupted goes on with the same command.",
-};
 
 /* --- what a run of several models shares ----------------------------------- */
 
 struct session {
-    struct options *o;
+    struct run_options *o;
     struct store *store;
     struct plan_suite *suites;
     size_t n_suites;
@@ -427,7 +217,7 @@ static struct plan_params params_for(const struct session *s,
                                      const struct runner *r,
                                      const struct model_spec *m)
 {
-    const struct options *o = s->o;
+    const struct run_options *o = s->o;
     struct plan_params p = o->plan;
     struct sampling *g = &p.prompt.sampling;
 
@@ -621,22 +411,15 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
 
 static int run(int argc, char **argv)
 {
-    struct options o = { .db = DEFAULT_DB,
-                         .temperature = NAN,
-                         .top_p = NAN,
-                         .top_k = -1,
-                         .trials = 1 };
+    struct run_options o;
     struct session s = { .o = &o, .record = -1 };
     struct err e;
-    int rc = cli_parse(&argp, argc, argv, &o);
+    int rc = run_options_parse(&o, argc, argv);
 
     if (rc) {
         rc--;
         goto done;
     }
-    o.runner.threads = (int)o.threads;
-    o.runner.context = (size_t)o.context;
-    o.runner.concurrency = (size_t)o.concurrency;
     arena_init(&s.arena, 0);
     buf_init(&s.out, (size_t)16 << 20);
     buf_init(&s.line, (size_t)256 << 20);
@@ -650,8 +433,7 @@ static int run(int argc, char **argv)
     buf_free(&s.out);
     arena_free(&s.arena);
 done:
-    cli_list_free(&o.models);
-    cli_list_free(&o.suites);
+    run_options_free(&o);
     return rc;
 }
 
