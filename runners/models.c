@@ -14,13 +14,15 @@ static const char *const known_fields[] = {
 static const char *const known_parameters[] = { "temperature", "top_p",
                                                 "top_k",       "max_tokens",
                                                 "system",      NULL };
-static const char *const known_price[] = { "in", "out", "currency", "date",
+static const char *const known_price[] = { "in",       "out",  "cached",
+                                           "currency", "date", "source",
                                            NULL };
 
 static void spec_init(struct model_spec *m)
 {
     *m = (struct model_spec){ .price_in = NAN,
                               .price_out = NAN,
+                              .price_cached = NAN,
                               .sampling = { .temperature = NAN,
                                             .top_p = NAN,
                                             .top_k = -1,
@@ -82,7 +84,7 @@ static enum err_code read_parameters(const struct json *j, struct arena *a,
 static enum err_code read_price(const struct json *j, struct arena *a,
                                 struct model_spec *m, struct err *e)
 {
-    const char *currency, *date;
+    const char *currency, *date, *source;
     enum err_code rc;
 
     if (!j)
@@ -93,13 +95,20 @@ static enum err_code read_price(const struct json *j, struct arena *a,
     if (!rc)
         rc = json_get_num_or(j, "out", NAN, &m->price_out, e);
     if (!rc)
+        rc = json_get_num_or(j, "cached", NAN, &m->price_cached, e);
+    if (!rc && (m->price_in < 0 || m->price_out < 0 || m->price_cached < 0))
+        rc = err_set(e, ERR_FORMAT, "a price below 0");
+    if (!rc)
         rc = json_get_str(j, "currency", &currency, e);
     if (!rc)
         rc = json_get_str(j, "date", &date, e);
+    if (!rc)
+        rc = json_get_str_or(j, "source", "models file", &source, e);
     if (rc)
         return err_wrap(e, "price");
     m->currency = arena_strdup(a, currency);
     m->price_date = arena_strdup(a, date);
+    m->price_source = arena_strdup(a, source);
     return ERR_OK;
 }
 
@@ -183,7 +192,7 @@ static enum err_code read_models(const struct json *j, const char *dir,
 
 /* The models file: the one asked for, or the first there is of the usual
  * places; NULL when there is none. */
-static const char *models_file(const char *file, struct arena *a)
+const char *model_file(const char *file, struct arena *a)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     const char *place;
@@ -217,7 +226,7 @@ enum err_code model_list(const char *file, struct arena *a,
 
     *out = NULL;
     *n = 0;
-    file = models_file(file, a);
+    file = model_file(file, a);
     if (!file)
         return ERR_OK;
     buf_init(&text, (size_t)16 << 20);

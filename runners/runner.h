@@ -105,7 +105,8 @@ struct model_spec {
     bool open, domestic;
     double size_b;              /* billions of parameters, 0: unknown */
     double price_in, price_out; /* per million tokens, NaN: unknown */
-    const char *currency, *price_date;
+    double price_cached; /* of prompt tokens the vendor had cached; NaN */
+    const char *currency, *price_date, *price_source;
     const char *template; /* chat template, NULL: its own */
     const char *system;   /* system prompt for every item, or NULL */
     const char **tags;
@@ -195,5 +196,7 @@ enum err_code model_find(const char *spec, const char *file, struct arena *a,
 enum err_code model_list(const char *file, struct arena *a,
                          struct model_spec **out, size_t *n,
                          struct err *e) MUST_CHECK;
+/* The models file that these read, NULL: there is none. */
+const char *model_file(const char *file, struct arena *a);
 
 #endif
