@@ -3,7 +3,11 @@
  * Pieces may end anywhere, inside a character or between CR and LF.  All
  * dialects of server-sent events are read: LF or CRLF, "data:" with or without
  * a blank, comments, several data lines, events without an end mark at the end
- * of the body (WHATWG HTML, section 9.2). */
+ * of the body (WHATWG HTML, section 9.2).
+ *
+ * A body that should be a stream and begins with a brace is none: the request
+ * failed before the stream began.  It is gathered and given as one event when
+ * it ends, whatever the framing. */
 #ifndef MK_SSE_H
 #define MK_SSE_H
 
@@ -27,7 +31,8 @@ struct sse_event {
 struct sse {
     enum framing framing;
     struct buf line, data, name, id;
-    bool after_cr;
+    bool after_cr; /* the LF of a CRLF may follow */
+    bool begun;    /* the first byte that is no blank has been seen */
 };
 
 /* limit: the most bytes an event may have. */
