@@ -46,13 +46,15 @@ static void tokenise(const struct mk_model *m)
 static void compute(struct mk_model *m)
 {
     struct mk_ctx_params p = { 1, 64, 4 };
-    const int32_t tokens[] = { 0, 0, 0, 0, 0, 0 };
-    int32_t seq;
+    int32_t tokens[] = { 0, 1, 2, 3, 4, 5 }, seq;
     struct mk_ctx *c;
     float *logits;
 
     if (mk_ctx_bytes(m, &p) > 64 << 20 || mk_ctx_open(&c, m, &p, NULL))
         return;
+    for (int i = 0; i < 6; i++)
+        if (tokens[i] >= mk_model_info(m)->n_vocab)
+            tokens[i] = 0;
     logits = malloc((size_t)mk_model_info(m)->n_vocab * sizeof *logits);
     if (logits && mk_seq_new(c, &seq, NULL) == MK_OK) {
         struct mk_piece piece = { .seq = seq,
