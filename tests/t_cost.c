@@ -4,6 +4,7 @@
 
 #include "harness/base/io.h"
 #include "harness/cost.h"
+#include "tests/store_fill.h"
 #include "tests/t.h"
 
 static struct arena arena;
@@ -208,6 +209,149 @@ START_TEST(prices_below_zero_are_refused)
 }
 END_TEST
 
+/* --- the store ------------------------------------------------------------- */
+
+static struct store *open_db(const char *name)
+{
+    return fill_open(arena_printf(&arena, "%s/%s.db", t_tmp(), name));
+}
+
+/* An answer, or a failure, to item i that used those tokens at that price. */
+static void buy(struct store *s, const struct fill *f, size_t i, bool failed,
+                struct usage u, int64_t price)
+{
+    struct store_sample k = fill_key(f, i);
+    struct store_response r = { .text = "B",
+                                .finish = "stop",
+                                .margin = NAN,
+                                .prompt_tokens = u.prompt,
+                                .cached_tokens = u.cached,
+                                .output_tokens = u.output,
+                                .price = price };
+    struct store_error x = { .code = "FILTERED",
+                             .message = "m",
+                             .at_ms = (int64_t)i,
+                             .prompt_tokens = u.prompt,
+                             .cached_tokens = u.cached,
+                             .output_tokens = u.output,
+                             .price = price };
+    int64_t id;
+    bool added;
+
+    if (failed)
+        t_ok(store_add_error(s, &k, &x, &id, &e), &e);
+    else
+        t_ok(store_add_response(s, &k, &r, &id, &added, &e), &e);
+}
+
+static int64_t put_price(struct store *s, double in, double cached, double out,
+                         double cny)
+{
+    struct store_price p = {
+        .in = in, .cached = cached, .out = out, .currency = "USD", .cny = cny
+    };
+    int64_t id;
+
+    t_ok(store_put_price(s, &p, &id, &e), &e);
+    return id;
+}
+
+/* Money as SQL writes it. */
+static const char *literal(int64_t nano)
+{
+    if (nano == COST_UNKNOWN)
+        return "NULL";
+    return arena_printf(&arena, "%lld", (long long)nano);
+}
+
+START_TEST(the_view_counts_as_the_program_does)
+{
+    struct store *s = open_db(arena_printf(&arena, "view%d", _i));
+    struct fill f = fill_make(s, "m", "suite", 2);
+    struct tariff t = tariff(sums[_i].in, sums[_i].cached, sums[_i].out, 7.1);
+    int64_t nano = sums[_i].in < 1e9 ? sums[_i].nano : 0;
+    /* SQL clips what does not fit; no price comes near that */
+    struct usage used =
+        sums[_i].in < 1e9 ? sums[_i].used : (struct usage){ 0, 0, 0 };
+    const char *same =
+        arena_printf(&arena,
+                     "SELECT nano IS %s AND cny_nano IS %s FROM sample_cost "
+                     "WHERE price_pk IS NOT NULL",
+                     literal(nano), literal(cost_cny(&t, nano)));
+
+    buy(s, &f, 0, false, used, put_price(s, t.in, t.cached, t.out, t.cny));
+    buy(s, &f, 1, false, used, 0);
+    ck_assert_int_eq(fill_int(s, same), 1);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM sample_cost "
+                                 "WHERE nano IS NULL AND price_pk IS NULL"),
+                     1);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(a_later_price_does_not_rewrite_history)
+{
+    struct store *s = open_db("history");
+    struct fill f = fill_make(s, "m", "suite", 3);
+    int64_t before = put_price(s, 1, NAN, 2, 7.1), after;
+
+    buy(s, &f, 0, false, (struct usage){ 100, 0, 10 }, before);
+    after = put_price(s, 10, NAN, 20, 7.1);
+    ck_assert_int_ne(before, after);
+    ck_assert_int_eq(put_price(s, 1, NAN, 2, 7.1), before);
+    ck_assert_int_ne(put_price(s, 1, NAN, 2, NAN), before);
+    buy(s, &f, 1, false, (struct usage){ 100, 0, 10 }, after);
+    ck_assert_int_eq(fill_int(s, "SELECT min(nano) FROM sample_cost"), 120000);
+    ck_assert_int_eq(fill_int(s, "SELECT max(nano) FROM sample_cost"), 1200000);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(failures_cost_where_their_tokens_are_told)
+{
+    struct store *s = open_db("failed");
+    struct fill f = fill_make(s, "m", "suite", 3);
+    int64_t price = put_price(s, 1, NAN, 2, 7);
+
+    buy(s, &f, 0, true, (struct usage){ 100, 0, 0 }, price);
+    buy(s, &f, 1, true, (struct usage){ 0, 0, 0 }, price);
+    buy(s, &f, 0, false, (struct usage){ 100, 0, 5 }, price);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM sample_cost"), 2);
+    ck_assert_int_eq(fill_int(s, "SELECT sum(nano) FROM sample_cost"), 210000);
+    ck_assert_int_eq(fill_int(s, "SELECT sum(cny_nano) FROM sample_cost "
+                                 "WHERE failed"),
+                     700000);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(merged_samples_keep_their_price)
+{
+    struct store *a = open_db("a"), *b = open_db("b");
+    struct fill f = fill_make(a, "m", "suite", 3);
+    struct fill g = fill_make(b, "m", "suite", 3);
+    struct store_merge m;
+
+    put_price(a, 5, NAN, 5, 7); /* another id for the same price */
+    buy(a, &f, 0, false, (struct usage){ 100, 0, 10 },
+        put_price(a, 1, NAN, 2, 7.1));
+    buy(b, &g, 1, false, (struct usage){ 100, 0, 10 },
+        put_price(b, 1, NAN, 2, 7.1));
+    buy(b, &g, 2, true, (struct usage){ 7, 0, 0 },
+        put_price(b, 3, 0.5, 2, NAN));
+    store_close(b);
+    t_ok(store_merge(a, arena_printf(&arena, "%s/b.db", t_tmp()), &m, &e), &e);
+    ck_assert_int_eq(m.responses, 1);
+    ck_assert_int_eq(fill_int(a, "SELECT count(*) FROM price"), 3);
+    ck_assert_int_eq(fill_int(a, "SELECT sum(nano) FROM sample_cost"),
+                     120000 + 120000 + 21000);
+    ck_assert_int_eq(fill_int(a, "SELECT count(*) FROM sample_cost "
+                                 "WHERE cny_nano IS NULL"),
+                     1);
+    store_close(a);
+}
+END_TEST
+
 #define N(a) ((int)(sizeof(a) / sizeof *(a)))
 
 static void open_arena(void)
@@ -232,6 +376,10 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, faulty_rates_of_a_models_file_are_told, 0,
                         N(bad_files));
     tcase_add_test(tc, prices_below_zero_are_refused);
+    tcase_add_loop_test(tc, the_view_counts_as_the_program_does, 0, N(sums));
+    tcase_add_test(tc, a_later_price_does_not_rewrite_history);
+    tcase_add_test(tc, failures_cost_where_their_tokens_are_told);
+    tcase_add_test(tc, merged_samples_keep_their_price);
 }
 
 T_MAIN("cost", setup)

@@ -136,7 +136,10 @@ START_TEST(a_version_that_contradicts_the_tables_is_an_error)
 END_TEST
 
 /* Databases of every released version, as that version left them. */
-static const char *const released[] = { "v1" };
+static const struct {
+    const char *name;
+    int64_t nano; /* what the samples have cost */
+} released[] = { { "v1", 0 }, { "v2", 82000 } };
 
 START_TEST(databases_of_released_versions_open_with_all_they_hold)
 {
@@ -144,9 +147,9 @@ START_TEST(databases_of_released_versions_open_with_all_they_hold)
     struct store *s;
     char name[64];
 
-    snprintf(name, sizeof name, "tests/golden/store/%s.db", released[_i]);
+    snprintf(name, sizeof name, "tests/golden/store/%s.db", released[_i].name);
     t_read(name, &old);
-    ok(io_replace(db_path(released[_i]), buf_view(&old), &err));
+    ok(io_replace(db_path(released[_i].name), buf_view(&old), &err));
     buf_free(&old);
     s = fill_open(path);
     check_integrity(s);
@@ -156,6 +159,8 @@ START_TEST(databases_of_released_versions_open_with_all_they_hold)
                      "m1 suite 10 4 2");
     ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM response"), 8);
     ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM failure"), 2);
+    ck_assert_int_eq(fill_int(s, "SELECT total(nano) FROM sample_cost"),
+                     released[_i].nano);
     store_close(s);
 }
 END_TEST

@@ -9,7 +9,7 @@
  *   model ----.            suite --- suite_item --- item
  *   run ------+--- sample ----------------------------'
  *   prompt ---|      |--- response   (one, kept for ever)
- *   params ---'      |--- failure    (any number)
+ *   params ---'      |--- failure    (any number)    response, failure --- price
  *                    '--- score      (one) --- score_history
  *
  * A leaderboard over a million samples must not read them all, so the counts
@@ -280,6 +280,43 @@ static const char *const schema_1[] = {
     0
 };
 
+/* What tokens cost on the day they were bought: a later change of prices is a
+ * new row, so history stays as it was. */
+static const char *const schema_2[] = {
+    "CREATE TABLE price ( -- what tokens cost when they were bought\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    input REAL, -- a million prompt tokens, in currency; NULL: not known\n"
+    "    cached REAL, -- of those the vendor had cached; NULL: as the others\n"
+    "    output REAL,\n"
+    "    currency TEXT NOT NULL,\n"
+    "    date TEXT, -- of the price\n"
+    "    source TEXT,\n"
+    "    cny REAL, -- what one unit of currency was worth; NULL: not known\n"
+    "    rate_date TEXT,\n"
+    "    rate_source TEXT\n"
+    ") STRICT;",
+
+    /* NULL: no price was known then, which is not the same as free. */
+    "ALTER TABLE response ADD COLUMN price INTEGER REFERENCES price (pk);",
+    "ALTER TABLE failure ADD COLUMN price INTEGER REFERENCES price (pk);",
+    /* Attempts without an answer may have cost tokens; NULL: not told. */
+    "ALTER TABLE failure ADD COLUMN prompt_tokens INTEGER;",
+    "ALTER TABLE failure ADD COLUMN cached_tokens INTEGER;",
+    "ALTER TABLE failure ADD COLUMN output_tokens INTEGER;",
+    0
+};
+
+/* A response or failure t at the price p it had: cost.h has the same formula,
+ * in the same order. */
+#define SQL_CACHED "min(max(coalesce(t.cached_tokens, 0), 0), t.prompt_tokens)"
+#define SQL_PART(tokens, price) \
+    "CASE " tokens " WHEN 0 THEN 0.0 ELSE " tokens " * " price " END"
+#define SQL_NANO \
+    "CASE WHEN p.pk IS NOT NULL THEN CAST(round(1000 * (\n" \
+    "        " SQL_PART("(t.prompt_tokens - " SQL_CACHED ")", "p.input") "\n" \
+    "        + " SQL_PART(SQL_CACHED, "coalesce(p.cached, p.input)") "\n" \
+    "        + " SQL_PART("t.output_tokens", "p.output") ")) AS INTEGER) END"
+
 /* Counts of a model and item over its current samples. */
 #define SQL_ITEM_TALLY(filter) \
     "    SELECT m.id AS model, s.model AS model_pk, s.item AS item_pk,\n" \
@@ -390,6 +427,23 @@ static const char *const schema_views[] = {
     "LEFT JOIN response AS r ON r.sample = s.pk\n"
     "LEFT JOIN score AS sc ON sc.sample = s.pk;",
 
+    "CREATE VIEW sample_cost AS\n"
+    "-- One row an answer, and one a failure whose tokens are known.  nano are\n"
+    "-- billionths of currency by the price of the day, cny_nano of CNY by the\n"
+    "-- rate of the day; NULL: tokens, price or rate are not known.\n"
+    "SELECT c.*, CAST(round(c.nano * c.cny) AS INTEGER) AS cny_nano FROM (\n"
+    "    SELECT s.pk AS sample, s.model AS model_pk, s.item AS item_pk,\n"
+    "        s.current, t.failed, t.prompt_tokens, t.cached_tokens,\n"
+    "        t.output_tokens, p.currency, p.cny, t.price AS price_pk,\n"
+    "        " SQL_NANO " AS nano\n"
+    "    FROM (SELECT sample, 0 AS failed, prompt_tokens, cached_tokens,\n"
+    "            output_tokens, price FROM response\n"
+    "        UNION ALL SELECT sample, 1, coalesce(prompt_tokens, 0),\n"
+    "            cached_tokens, coalesce(output_tokens, 0), price FROM failure\n"
+    "        WHERE prompt_tokens IS NOT NULL OR output_tokens IS NOT NULL) AS t\n"
+    "    JOIN sample AS s ON s.pk = t.sample\n"
+    "    LEFT JOIN price AS p ON p.pk = t.price) AS c;",
+
     "CREATE VIEW item_scores AS\n"
     "-- One row a model, suite (its current version) and item: an item asked\n"
     "-- in several turns or trials counts once.  asked counts the judged turns\n"
@@ -455,7 +509,7 @@ static const char *const schema_views[] = {
 /* clang-format on */
 
 /* Step n makes version n of what step n - 1 left. */
-static const char *const *const schema_steps[] = { schema_1 };
+static const char *const *const schema_steps[] = { schema_1, schema_2 };
 #define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof *schema_steps))
 
 #endif

@@ -85,6 +85,17 @@ enum err_code store_put_run(struct store *s, const struct store_run *r,
 enum err_code store_end_run(struct store *s, int64_t run, const char *state,
                             int64_t ended_ms, struct err *e) MUST_CHECK;
 
+/* What a model's tokens cost at this time; the same prices and rate give the
+ * same id.  Numbers that are not known are NaN, texts NULL. */
+struct store_price {
+    double in, cached, out; /* a million tokens */
+    const char *currency, *date, *source;
+    double cny; /* of one unit */
+    const char *rate_date, *rate_source;
+};
+enum err_code store_put_price(struct store *s, const struct store_price *p,
+                              int64_t *id, struct err *e) MUST_CHECK;
+
 struct store_sample { /* the identity S1 */
     int64_t run, model, item, prompt, params;
     int64_t turn, trial;
@@ -101,11 +112,14 @@ struct store_response {
     int64_t prompt_tokens, cached_tokens, output_tokens; /* -1: NULL */
     int64_t started_ms, latency_ns, first_token_ns;
     int attempts;
+    int64_t price; /* id, 0: not known */
 };
 struct store_error {
     const char *code, *message, *vendor_code;
     int http_status, attempts;
     int64_t at_ms;
+    int64_t prompt_tokens, cached_tokens, output_tokens; /* 0: none told */
+    int64_t price;                                       /* id, 0: not known */
 };
 /* Makes the sample if it is not there, and adds the response.  A sample that
  * already has one keeps it (S1): *added is false then. */

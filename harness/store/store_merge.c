@@ -19,12 +19,14 @@ static const char make_maps[] =
     "CREATE TEMP TABLE map_prompt (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE map_params (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE map_run (old INTEGER PRIMARY KEY, new INTEGER);"
+    "CREATE TEMP TABLE map_price (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE map_sample (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE taken (old INTEGER PRIMARY KEY, new INTEGER);";
 static const char drop_maps[] =
     "DROP TABLE temp.map_model; DROP TABLE temp.map_suite;"
     "DROP TABLE temp.map_item; DROP TABLE temp.map_prompt;"
     "DROP TABLE temp.map_params; DROP TABLE temp.map_run;"
+    "DROP TABLE temp.map_price;"
     "DROP TABLE temp.map_sample; DROP TABLE temp.taken;";
 
 #define MODEL_COLS                                                             \
@@ -37,6 +39,14 @@ static const char drop_maps[] =
     "finish, prompt_tokens, cached_tokens, output_tokens, started_ms,"         \
     " latency_ns, first_token_ns, attempts, margin, logprobs, text,"           \
     " reasoning"
+#define PRICE_COLS                                                             \
+    "input, cached, output, currency, date, source, cny, rate_date,"           \
+    " rate_source"
+#define SAME_PRICE                                                             \
+    "(m.input, m.cached, m.output, m.currency, m.date, m.source, m.cny,"       \
+    " m.rate_date, m.rate_source) IS (o.input, o.cached, o.output,"            \
+    " o.currency, o.date, o.source, o.cny, o.rate_date, o.rate_source)"
+#define NEW_PRICE "(SELECT new FROM map_price WHERE old = o.price)"
 #define SCORE_COLS                                                             \
     "verdict, score, near_tie, matcher, version, settings, extracted, rule,"   \
     " span_at, span_len"
@@ -109,6 +119,13 @@ static const struct step steps[] = {
       " FROM map_run AS m JOIN other.run AS o ON o.pk = m.old"
       " WHERE m.new = main.run.pk AND main.run.state IS NULL",
       NONE },
+    { "INSERT INTO main.price (" PRICE_COLS ") SELECT " PRICE_COLS
+      " FROM other.price AS o WHERE NOT EXISTS"
+      " (SELECT 1 FROM main.price AS m WHERE " SAME_PRICE ") ORDER BY pk",
+      NONE },
+    { "INSERT INTO map_price SELECT o.pk, min(m.pk) FROM other.price AS o"
+      " JOIN main.price AS m ON " SAME_PRICE " GROUP BY o.pk",
+      NONE },
     { "INSERT INTO map_sample SELECT o.pk, s.pk FROM other.sample AS o"
       " JOIN map_model AS m ON m.old = o.model"
       " JOIN map_item AS i ON i.old = o.item"
@@ -140,8 +157,8 @@ static const struct step steps[] = {
       " JOIN other.response AS o ON o.sample = m.old WHERE NOT EXISTS"
       " (SELECT 1 FROM main.response AS r WHERE r.sample = m.new)",
       NONE },
-    { "INSERT INTO main.response (sample, " RESPONSE_COLS ") SELECT t.new,"
-      " " RESPONSE_COLS " FROM taken AS t"
+    { "INSERT INTO main.response (sample, price, " RESPONSE_COLS ")"
+      " SELECT t.new, " NEW_PRICE ", " RESPONSE_COLS " FROM taken AS t"
       " JOIN other.response AS o ON o.sample = t.old ORDER BY t.new",
       COUNT(responses) },
     { "INSERT INTO main.score (sample, " SCORE_COLS ") SELECT t.new,"
@@ -153,8 +170,10 @@ static const struct step steps[] = {
       " JOIN other.score_history AS o ON o.sample = t.old ORDER BY o.pk",
       NONE },
     { "INSERT INTO main.failure (sample, code, message, vendor_code,"
-      " http_status, attempts, at_ms) SELECT m.new, o.code, o.message,"
-      " o.vendor_code, o.http_status, o.attempts, o.at_ms"
+      " http_status, attempts, at_ms, prompt_tokens, cached_tokens,"
+      " output_tokens, price) SELECT m.new, o.code, o.message,"
+      " o.vendor_code, o.http_status, o.attempts, o.at_ms, o.prompt_tokens,"
+      " o.cached_tokens, o.output_tokens, " NEW_PRICE
       " FROM other.failure AS o JOIN map_sample AS m ON m.old = o.sample"
       " WHERE NOT EXISTS (SELECT 1 FROM main.failure AS f"
       " WHERE f.sample = m.new AND f.at_ms = o.at_ms AND f.code = o.code AND"

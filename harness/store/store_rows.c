@@ -151,6 +151,30 @@ enum err_code store_put_params(struct store *s, const char *hash,
                       json, id, e);
 }
 
+enum err_code store_put_price(struct store *s, const struct store_price *p,
+                              int64_t *id, struct err *e)
+{
+    static const char find[] =
+        "SELECT pk FROM price WHERE (input, cached, output, currency, date,"
+        " source, cny, rate_date, rate_source) IS (?,?,?,?,?,?,?,?,?)";
+    static const char put[] =
+        "INSERT INTO price (input, cached, output, currency, date, source, cny,"
+        " rate_date, rate_source) VALUES (?,?,?,?,?,?,?,?,?)";
+
+    if (sql_begin(s, e) ||
+        sql_int(s, find, id, e, "dddsssdss", p->in, p->cached, p->out,
+                p->currency, p->date, p->source, p->cny, p->rate_date,
+                p->rate_source))
+        return e->code;
+    if (*id)
+        return ERR_OK;
+    if (sql_run(s, put, e, "dddsssdss", p->in, p->cached, p->out, p->currency,
+                p->date, p->source, p->cny, p->rate_date, p->rate_source))
+        return e->code;
+    *id = sql_last_id(s);
+    return ERR_OK;
+}
+
 enum err_code store_put_run(struct store *s, const struct store_run *r,
                             int64_t *id, struct err *e)
 {
@@ -237,13 +261,13 @@ static enum err_code insert_response(struct store *s, int64_t sample,
         s,
         "INSERT INTO response (sample, finish, prompt_tokens, cached_tokens,"
         " output_tokens, started_ms, latency_ns, first_token_ns, attempts,"
-        " margin, logprobs, text, reasoning) VALUES (?, ?, nullif(?, -1),"
-        " nullif(?, -1), nullif(?, -1), ?, nullif(?, -1), nullif(?, -1), ?,"
-        " ?, ?, ?, ?)",
-        e, "isiiiiiiidsss", sample, r->finish ? r->finish : "other",
+        " margin, logprobs, text, reasoning, price) VALUES (?, ?,"
+        " nullif(?, -1), nullif(?, -1), nullif(?, -1), ?, nullif(?, -1),"
+        " nullif(?, -1), ?, ?, ?, ?, ?, nullif(?, 0))",
+        e, "isiiiiiiidsssi", sample, r->finish ? r->finish : "other",
         r->prompt_tokens, r->cached_tokens, r->output_tokens, r->started_ms,
         r->latency_ns, r->first_token_ns, (int64_t)r->attempts, r->margin,
-        r->logprobs_json, r->text, r->reasoning);
+        r->logprobs_json, r->text, r->reasoning, r->price);
 }
 
 enum err_code store_add_response(struct store *s, const struct store_sample *k,
@@ -280,10 +304,14 @@ enum err_code store_add_error(struct store *s, const struct store_sample *k,
     if (!rc)
         rc = sql_run(s,
                      "INSERT INTO failure (sample, code, message,"
-                     " vendor_code, http_status, attempts, at_ms)"
-                     " VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?)",
-                     e, "isssiii", *sample, r->code, r->message, r->vendor_code,
-                     (int64_t)r->http_status, (int64_t)r->attempts, r->at_ms);
+                     " vendor_code, http_status, attempts, at_ms,"
+                     " prompt_tokens, cached_tokens, output_tokens, price)"
+                     " VALUES (?, ?, ?, ?, nullif(?, 0), ?, ?, nullif(?, 0),"
+                     " nullif(?, 0), nullif(?, 0), nullif(?, 0))",
+                     e, "isssiiiiiii", *sample, r->code, r->message,
+                     r->vendor_code, (int64_t)r->http_status,
+                     (int64_t)r->attempts, r->at_ms, r->prompt_tokens,
+                     r->cached_tokens, r->output_tokens, r->price);
     rc = sql_end(s, rc, e);
     if (!rc)
         sql_count_sample(s);
