@@ -62,6 +62,7 @@ $O/%.o: %.c Makefile
 # The AVX2 kernels alone may use these instructions; they are chosen at run time.
 $O/engine/backend_avx2%o: ALL_CFLAGS += -mavx2 -mfma -mf16c
 $O/report/plot.o: $(wildcard report/plots/*.gp)
+$O/runners/provider_rows.o: runners/providers.json
 $O/libmokao-engine.a: $(ENGINE_OBJ)
 $O/libmokao.a: $(LIB_OBJ)
 $O/libmokao-engine.a $O/libmokao.a:

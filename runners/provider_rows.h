@@ -1,0 +1,19 @@
+/* The table in memory, shared by the files that read it and answer from it. */
+#ifndef MK_PROVIDER_ROWS_H
+#define MK_PROVIDER_ROWS_H
+
+#include "runners/provider.h"
+
+struct providers {
+    struct arena arena;
+    struct provider *rows;
+    struct json **trees; /* [n], what rows[i].row points to */
+    size_t n, cap;
+};
+
+/* Checks a row and reads it into p, whose id is set; what p points to lives as
+ * long as the row's tree. */
+enum err_code provider_read(const struct json *row, struct arena *a,
+                            struct provider *p, struct err *e) MUST_CHECK;
+
+#endif
