@@ -173,21 +173,41 @@ static struct slot *start_entry(struct run *r, const struct plan_entry *entry)
     return NULL;
 }
 
-static const struct request *next(void *user)
+static struct slot *next_slot(struct run *r)
 {
-    struct run *r = user;
-    struct slot *s;
+    struct slot *s = NULL;
 
     if (r->ready != NO_SLOT) {
         s = r->slots[r->ready];
         r->ready = s->next;
-        return &s->request;
     }
-    while (!r->rc && r->next_entry < r->plan->n) {
+    while (!s && !r->rc && r->next_entry < r->plan->n)
         s = start_entry(r, &r->plan->entries[r->next_entry++]);
-        if (s)
-            return &s->request;
-    }
+    return s;
+}
+
+static void make_ready(struct run *r, struct slot *s)
+{
+    s->next = r->ready;
+    r->ready = s->request.id;
+}
+
+/* What the budget does not admit now is asked for again when responses have
+ * freed what they had reserved. */
+static const struct request *next(void *user)
+{
+    struct run *r = user;
+    struct slot *s = next_slot(r);
+    bool fits = true;
+
+    if (!s)
+        return NULL;
+    if (r->params->meter &&
+        meter_admit(r->params->meter, &s->request, &fits, r->e))
+        fail(r, r->e->code);
+    if (fits && !r->rc)
+        return &s->request;
+    make_ready(r, s);
     return NULL;
 }
 
@@ -227,6 +247,7 @@ static enum err_code store_answer(struct run *r, struct slot *s,
         .latency_ns = res->latency_ns,
         .first_token_ns = res->first_token_ns,
         .attempts = res->attempts,
+        .price = r->params->meter ? r->params->meter->price : 0,
     };
     struct buf json;
     enum err_code rc;
@@ -260,6 +281,11 @@ static enum err_code judge(struct run *r, struct slot *s, int64_t sample)
     return rc;
 }
 
+static int64_t told(int64_t tokens)
+{
+    return tokens > 0 ? tokens : 0;
+}
+
 static enum err_code store_failure(struct run *r, struct slot *s,
                                    const struct response *res)
 {
@@ -270,6 +296,10 @@ static enum err_code store_failure(struct run *r, struct slot *s,
         .http_status = res->http_status,
         .attempts = res->attempts,
         .at_ms = io_wall_ms(),
+        .prompt_tokens = told(res->prompt_tokens),
+        .cached_tokens = told(res->cached_tokens),
+        .output_tokens = told(res->output_tokens),
+        .price = r->params->meter ? r->params->meter->price : 0,
     };
     int64_t sample;
 
@@ -292,9 +322,9 @@ static void report_progress(struct run *r)
 
 static void count_tokens(struct run_progress *p, const struct response *res)
 {
-    p->prompt_tokens += res->prompt_tokens > 0 ? res->prompt_tokens : 0;
-    p->cached_tokens += res->cached_tokens > 0 ? res->cached_tokens : 0;
-    p->output_tokens += res->output_tokens > 0 ? res->output_tokens : 0;
+    p->prompt_tokens += told(res->prompt_tokens);
+    p->cached_tokens += told(res->cached_tokens);
+    p->output_tokens += told(res->output_tokens);
 }
 
 static void end_entry(struct run *r, struct slot *s, bool failed)
@@ -330,8 +360,7 @@ static enum err_code take_answer(struct run *r, struct slot *s,
     }
     if (render_turn(r, s))
         return err_wrap(r->e, "item %s", s->entry->item->id);
-    s->next = r->ready;
-    r->ready = s->request.id;
+    make_ready(r, s);
     return ERR_OK;
 }
 
@@ -344,6 +373,8 @@ static void deliver(void *user, const struct request *q,
 
     if (r->rc)
         return;
+    if (r->params->meter)
+        meter_settle(r->params->meter, q, res);
     if (r->params->observe)
         rc = r->params->observe(r->params->user, q, res, r->e);
     if (!rc && res->code) {
@@ -391,7 +422,9 @@ enum err_code run_plan(struct runner *runner, const struct plan *p,
     struct err run_error, flush_error;
     enum err_code rc;
 
-    *out = (struct run_progress){ .total = p->n, .eta_ms = -1 };
+    *out = (struct run_progress){ .total = p->n,
+                                  .eta_ms = -1,
+                                  .meter = params->meter };
     arena_init(&r.scratch, 0);
     rc = runner_run(runner, &x, &run_error);
     if (r.rc)
@@ -405,6 +438,11 @@ enum err_code run_plan(struct runner *runner, const struct plan *p,
     report_progress(&r);
     free_slots(&r);
     arena_free(&r.scratch);
+    if (!rc && r.ready != NO_SLOT)
+        rc = err_set(e, ERR_BUDGET,
+                     "the budget is spent: %zu of %zu items are not asked; "
+                     "the same command with a larger --budget goes on",
+                     out->total - out->done, out->total);
     if (!rc && out->failed)
         rc = err_set(e, ERR_PARTIAL, "%zu of %zu items have no answer",
                      out->failed, out->total);

@@ -10,6 +10,7 @@
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
+#include "harness/cli/cli_money.h"
 #include "harness/cli/run_options.h"
 #include "harness/run.h"
 #include "runners/record.h"
@@ -26,6 +27,8 @@ struct session {
     const volatile sig_atomic_t *interrupts;
     const char *model; /* under way */
     int64_t shown_ns;
+    struct rates rates;
+    struct purse purse;
     struct buf line; /* of the record */
     struct arena arena;
     struct buf out; /* the summary */
@@ -57,7 +60,9 @@ static void format_progress(const struct session *s,
         len += snprintf(out + len, n - (size_t)len, " 正确 %.1f%%",
                         100.0 * (double)p->correct / (double)p->judged);
     if (p->failed && len > 0 && (size_t)len < n)
-        snprintf(out + len, n - (size_t)len, " 失败 %zu", p->failed);
+        len += snprintf(out + len, n - (size_t)len, " 失败 %zu", p->failed);
+    if (p->meter && p->meter->n_priced && len > 0 && (size_t)len < n)
+        cli_run_money(p->meter, " ", out + len, n - (size_t)len);
 }
 
 /* A bar that is drawn over on a terminal, else one line a second. */
@@ -245,7 +250,7 @@ static struct plan_params params_for(const struct session *s,
 static void summary_line(struct session *s, const struct model_spec *m,
                          const struct plan *plan, const struct run_progress *p)
 {
-    char time[32];
+    char time[32], money[160] = "";
 
     if (s->o->json) {
         jw_object(&s->json, NULL);
@@ -260,6 +265,8 @@ static void summary_line(struct session *s, const struct model_spec *m,
         jw_int(&s->json, "cached_tokens", p->cached_tokens);
         jw_int(&s->json, "output_tokens", p->output_tokens);
         jw_int(&s->json, "elapsed_ms", p->elapsed_ms);
+        if (p->meter)
+            cli_run_money_json(p->meter, &s->json);
         jw_end(&s->json);
         return;
     }
@@ -270,6 +277,8 @@ static void summary_line(struct session *s, const struct model_spec *m,
         return;
     }
     cli_human_time(p->elapsed_ms, time, sizeof time);
+    if (p->meter && p->meter->tariff.currency)
+        cli_run_money(p->meter, "; ", money, sizeof money);
     buf_printf(&s->out, "%zu answered, %zu failed, %zu stored before",
                p->answered, p->failed, plan->n_stored);
     if (p->judged)
@@ -277,17 +286,20 @@ static void summary_line(struct session *s, const struct model_spec *m,
                    p->judged, 100.0 * (double)p->correct / (double)p->judged);
     buf_printf(&s->out,
                "; %" PRId64 " prompt tokens, %" PRId64
-               " of them shared, %" PRId64 " generated; %s\n",
-               p->prompt_tokens, p->cached_tokens, p->output_tokens, time);
+               " of them shared, %" PRId64 " generated; %s%s\n",
+               p->prompt_tokens, p->cached_tokens, p->output_tokens, time,
+               money);
 }
 
 static enum err_code run_opened(struct session *s, struct runner *r,
                                 const struct model_spec *m, struct err *e)
 {
     struct plan_params params = params_for(s, r, m);
+    struct meter meter;
     struct run_params how = {
         .store = s->store,
         .run = s->run,
+        .meter = &meter,
         .interrupts = s->interrupts,
         .progress = on_progress,
         .observe = on_exchange,
@@ -298,11 +310,13 @@ static enum err_code run_opened(struct session *s, struct runner *r,
     int64_t model;
     enum err_code rc;
 
-    if (put_model(s, r, m, &model, e) ||
+    if (cli_run_meter(&meter, m, &s->rates, &s->purse, s->store, e) ||
+        put_model(s, r, m, &model, e) ||
         plan_make(&plan, s->store, model, &params, e))
         return e->code;
     rc = s->o->dry_run ? ERR_OK : run_plan(r, &plan, &how, &progress, e);
     summary_line(s, m, &plan, &progress);
+    meter_free(&meter);
     plan_free(&plan);
     return rc;
 }
@@ -393,7 +407,10 @@ static enum err_code check_models(struct session *s, struct err *e)
 static enum err_code run_session(struct session *s, int argc, char **argv,
                                  struct err *e)
 {
-    if (check_models(s, e) || open_suites(s, e) || open_record(s, e) ||
+    if (check_models(s, e) ||
+        cli_run_rates(&s->rates, s->o->models_file, &s->o->rates, &s->arena,
+                      e) ||
+        open_suites(s, e) || open_record(s, e) ||
         store_open(&s->store, s->o->db, false, e) || put_run(s, argc, argv, e))
         return e->code;
     jw_init(&s->json, &s->out, true);
@@ -423,6 +440,8 @@ static int run(int argc, char **argv)
     arena_init(&s.arena, 0);
     buf_init(&s.out, (size_t)16 << 20);
     buf_init(&s.line, (size_t)256 << 20);
+    s.purse.limit =
+        isnan(o.budget) ? COST_UNKNOWN : llround(o.budget * COST_NANO);
     s.interrupts = cli_catch_signals();
     rc = run_session(&s, argc, argv, &e) ? cli_fail(&e) : err_status(s.worst);
     if (s.record >= 0)

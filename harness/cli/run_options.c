@@ -35,6 +35,8 @@ enum option_key {
     OPT_STREAM,
     OPT_PROVIDERS,
     OPT_RECORD,
+    OPT_BUDGET,
+    OPT_RATE,
     OPT_JSON
 };
 
@@ -83,6 +85,10 @@ static const struct argp_option rows[] = {
       "rows of providers that add to the built-in ones", 0 },
     { "record", OPT_RECORD, "FILE", 0,
       "append every exchange as JSON Lines (for replay:FILE)", 0 },
+    { "budget", OPT_BUDGET, "CNY", 0,
+      "stop before this call costs more (exit status 3)", 0 },
+    { "rate", OPT_RATE, "CUR=CNY", 0,
+      "worth of one unit of a currency (USD=7.1); repeatable", 0 },
     { "json", OPT_JSON, NULL, 0, "print the summary as JSON", 0 },
     { 0 },
 };
@@ -217,6 +223,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case OPT_PROVIDERS:
         o->runner.providers = arg;
         return 0;
+    case OPT_BUDGET:
+        return cli_arg_num(st, "budget", arg, 0, 1e9, &o->budget);
+    case OPT_RATE:
+        return cli_list_add(&o->rates, arg);
     case OPT_JSON:
         o->json = true;
         return 0;
@@ -245,6 +255,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
                                .top_p = NAN,
                                .top_k = -1,
                                .trials = 1,
+                               .budget = NAN,
                                .runner.retries = -1 };
     rc = cli_parse(&argp, argc, argv, o);
     o->runner.threads = (int)o->threads;
@@ -259,4 +270,5 @@ void run_options_free(struct run_options *o)
 {
     cli_list_free(&o->models);
     cli_list_free(&o->suites);
+    cli_list_free(&o->rates);
 }

@@ -14,6 +14,8 @@ struct run_options {
     double temperature, top_p;
     int64_t limit, shots, trials, seed, top_k, max_tokens;
     int64_t threads, context, concurrency, timeout_s;
+    double budget; /* CNY, NaN: none */
+    struct cli_list rates;
     bool dry_run, json;
 };
 
