@@ -55,8 +55,10 @@ static void load_beyond(struct loader *l, float base)
         load_refuse(l, "dynamic NTK needs more than 2 rotated dimensions");
     if (b->log_n && n->h.n_ctx_train < 2)
         load_refuse(l, "log-n attention needs a context of more than 1");
-    if (ntk)
+    if (ntk) {
         load_ropes(l, b, base);
+        n->h.n_pos = INT32_MAX; /* the angles follow the prompt's length */
+    }
     n->prompts = ntk ? PROMPT_SIZED : PROMPT_FREE;
     n->own = b;
 }

@@ -54,7 +54,7 @@ struct sizes {
 static size_t largest_prompt(const struct net *n, size_t n_positions,
                              size_t n_batch)
 {
-    size_t most = (size_t)n->h.n_ctx_train;
+    size_t most = (size_t)n->h.n_pos;
 
     most = most < n_positions ? most : n_positions;
     return n_batch > most ? n_batch : most;
@@ -229,7 +229,7 @@ size_t ctx_longest(const struct mk_ctx *c)
 {
     size_t free = mk_free_positions(c), most = (size_t)c->m->net->h.n_pos;
 
-    return most > 0 && most < free ? most : free;
+    return most < free ? most : free;
 }
 
 size_t ctx_need(const struct mk_ctx *c, int32_t seq, size_t n)
@@ -308,11 +308,11 @@ static enum err_code check_positions(const struct mk_ctx *c,
 {
     size_t have = kv_len(c->kv, p->seq), most = (size_t)c->m->net->h.n_pos;
 
-    if (most == 0 || (have <= most && p->n <= most - have))
+    if (have <= most && p->n <= most - have)
         return ERR_OK;
     return err_set(e, ERR_LIMIT,
-                   "%zu more tokens after %zu: the model has %zu positions",
-                   p->n, have, most);
+                   "%zu tokens after %zu: the model was trained for %zu", p->n,
+                   have, most);
 }
 
 static enum err_code read_prompt(const struct mk_ctx *c, const int32_t *ids,

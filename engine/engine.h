@@ -65,7 +65,9 @@ struct mk_model_info {
     const char *chat;        /* name of the recognised chat template or "" */
     const char *chat_source; /* text of the file's own template or NULL */
     int32_t n_vocab, n_layer, n_embd, n_head, n_kv_head, head_dim, n_ctx_train;
-    int32_t bos, eos; /* -1: none */
+    int32_t n_ctx_most; /* tokens of a sequence: as trained, or as far as the
+                             file's rope scaling reaches; more are refused */
+    int32_t bos, eos;   /* -1: none */
     bool add_bos;
     bool whole_prompt; /* tokens depend on the whole prompt: sequences that
                              share a part of one are refused */

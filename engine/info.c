@@ -57,6 +57,7 @@ static void describe_net(struct mk_model *m)
     i->n_kv_head = n->h.n_kv_head;
     i->head_dim = n->h.k_dim;
     i->n_ctx_train = n->h.n_ctx_train;
+    i->n_ctx_most = n->h.n_pos;
     i->whole_prompt = n->prompts != PROMPT_FREE;
     i->weight_bytes = n->weight_bytes;
     i->decode_bytes = n->decode_bytes;

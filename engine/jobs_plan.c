@@ -99,8 +99,15 @@ static enum err_code check_tokens(const struct run *r, const int32_t *t,
 
 static enum err_code check_length(const struct run *r, size_t n, struct err *e)
 {
+    size_t most = (size_t)ctx_model(r->c)->info.n_ctx_most;
+
     if (n <= r->capacity)
         return ERR_OK;
+    if (n > most)
+        return err_set(e, ERR_LIMIT,
+                       "the prompt has %zu tokens, the model was trained for "
+                       "%zu",
+                       n, most);
     return err_set(e, ERR_LIMIT,
                    "the prompt has %zu tokens, the context holds %zu", n,
                    r->capacity);

@@ -547,6 +547,23 @@ static void check_all_used(struct loader *l)
                         l->net->arch->name);
 }
 
+/* Where the family has not said how far it reaches.  A file whose rope is
+ * stretched names the length before or behind, so the larger counts. */
+static void set_reach(struct loader *l)
+{
+    struct hparams *h = &l->net->h;
+    int trained = 0;
+    float factor = 1;
+
+    load_int(l, "rope.scaling.original_context_length", 1, MAX_CTX, &trained);
+    load_float(l, "rope.scaling.factor", &factor);
+    if (l->rc || h->n_pos > 0)
+        return;
+    h->n_pos = h->n_ctx_train;
+    if ((double)trained * (double)factor > (double)h->n_pos)
+        h->n_pos = (int)fminf((float)trained * factor, (float)MAX_CTX);
+}
+
 static enum err_code load(struct net *n, struct err *e)
 {
     struct loader l = { .net = n, .layer = -1, .e = e };
@@ -555,6 +572,7 @@ static enum err_code load(struct net *n, struct err *e)
     if (!l.used)
         return err_set(e, ERR_NOMEM, "no memory for the weights");
     n->arch->load(&l);
+    set_reach(&l);
     check_all_used(&l);
     mem_free(l.used);
     return l.rc;

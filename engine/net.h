@@ -25,7 +25,8 @@ struct hparams {
     int n_rot;        /* rotated dims of a head */
     int n_vocab;      /* rows of the embedding */
     int n_ctx_train;
-    int n_pos; /* positions that can be computed at all; 0: any number */
+    int n_pos; /* of a sequence: what the model was trained for, or its rope
+                * was stretched to; the rows of a table of positions */
     float eps; /* of the norms */
     float attn_scale;
 };

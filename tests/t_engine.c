@@ -358,24 +358,25 @@ START_TEST(parts_of_whole_prompts_are_refused)
 }
 END_TEST
 
-/* chatglm1 was trained for 256 positions: so many are computed at once. */
+/* As many are computed at once as the context holds. */
 START_TEST(prompts_that_must_be_computed_at_once_have_a_limit)
 {
     struct mk_model *m = tiny_open("chatglm1", "auto", MK_ACT_F32);
-    struct mk_ctx *c = tiny_ctx(m, 512, 32, 1);
-    static int32_t tokens[400];
-    struct mk_piece p = { .seq = tiny_seq(c), .tokens = tokens, .n = 400 };
+    struct mk_ctx *c = tiny_ctx(m, 128, 32, 1);
+    static int32_t tokens[200];
+    struct mk_piece p = { .seq = tiny_seq(c), .tokens = tokens, .n = 200 };
     char err[MK_ERR_LEN];
 
-    tiny_tokens(tokens, 400, 400, 1);
-    for (size_t i = 0; i < 400; i++)
+    tiny_tokens(tokens, 200, 400, 1);
+    for (size_t i = 0; i < 200; i++)
         tokens[i] += 10;
-    tokens[256] = 4;
-    tokens[257] = 6;
+    tokens[198] = 4;
+    tokens[199] = 6;
     ck_assert_int_eq(mk_compute(c, &p, 1, err), MK_ELIMIT);
-    ck_assert_ptr_nonnull(strstr(err, "256 are computed at once"));
-    tokens[255] = 4;
-    tokens[256] = 6;
+    ck_assert_ptr_nonnull(strstr(err, "128 are computed at once"));
+    tokens[126] = 4;
+    tokens[127] = 6;
+    p.n = 128;
     tiny_ok(mk_compute(c, &p, 1, err), err);
     mk_ctx_close(c);
     mk_model_close(m);
@@ -465,28 +466,6 @@ START_TEST(refusals_leave_sequences_as_they_were)
     ck_assert_uint_eq(mk_seq_len(c, 44), 0);
     tokens[2] = 0;
     tiny_compute(c, 0, tokens, 59, MK_WANT_LAST, x); /* what fits still works */
-    mk_ctx_close(c);
-    mk_model_close(m);
-}
-END_TEST
-
-/* gpt2 has a row for each of 256 positions. */
-START_TEST(there_are_as_many_positions_as_the_model_has)
-{
-    struct mk_model *m = tiny_open("gpt2", "auto", MK_ACT_F32);
-    struct mk_ctx *c = tiny_ctx(m, 512, 64, 1);
-    int32_t tokens[257], seq = tiny_seq(c);
-    struct mk_piece p = { .seq = seq, .tokens = tokens, .n = 257 };
-    char err[MK_ERR_LEN];
-    float x[MAX_VOCAB];
-
-    tiny_tokens(tokens, 257, mk_model_info(m)->n_vocab, 1);
-    ck_assert_int_eq(mk_compute(c, &p, 1, err), MK_ELIMIT);
-    ck_assert_ptr_nonnull(strstr(err, "the model has 256 positions"));
-    tiny_compute(c, seq, tokens, 256, MK_WANT_LAST, x);
-    p.n = 1;
-    ck_assert_int_eq(mk_compute(c, &p, 1, err), MK_ELIMIT);
-    ck_assert_uint_eq(mk_seq_len(c, seq), 256);
     mk_ctx_close(c);
     mk_model_close(m);
 }
@@ -761,7 +740,6 @@ static void setup(TCase *tc)
     tcase_add_test(tc, prompts_that_must_be_computed_at_once_have_a_limit);
     tcase_add_test(tc, blocks_are_shared_and_given_back);
     tcase_add_test(tc, refusals_leave_sequences_as_they_were);
-    tcase_add_test(tc, there_are_as_many_positions_as_the_model_has);
     tcase_add_test(tc, figures_of_a_model_are_right);
     tcase_add_test(tc, metadata_is_shown_as_text);
     tcase_add_test(tc, context_bytes_follow_the_positions);

@@ -379,7 +379,7 @@ static enum err_code read_text(struct scoring *s, struct err *e)
 
 static enum err_code set_windows(struct scoring *s, struct err *e)
 {
-    size_t trained = (size_t)mk_model_info(s->m)->n_ctx_train;
+    size_t trained = (size_t)mk_model_info(s->m)->n_ctx_most;
 
     s->window = s->o->window               ? (size_t)s->o->window
                 : trained < DEFAULT_WINDOW ? trained
