@@ -70,7 +70,8 @@ static void expect_chat(const struct vocab *v, const struct json *chat)
 static const struct {
     const char *model, *chat;
 } real[] = { { "smollm2-135m-instruct-q4_1", "smollm2" },
-             { "qwen2.5-coder-0.5b-instruct-q4_k_m", "qwen2.5" } };
+             { "qwen2.5-coder-0.5b-instruct-q4_k_m", "qwen2.5" },
+             { "qwen2.5-coder-1.5b-instruct-q4_k_m", "qwen2.5" } };
 
 START_TEST(real_models_are_recognised_and_rendered)
 {

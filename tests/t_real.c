@@ -3,8 +3,10 @@
  *
  * With MK_ACT_F32 they must agree within float rounding.  With MK_ACT_Q8 the
  * test holds the engine to what other engines with int8 activations reach on
- * the same file and prints its own worst difference beside theirs.  Quick mode
- * takes one prompt and one chat of the smallest model. */
+ * the same file and prints its own worst difference beside theirs.  Of one
+ * model there is no float32 reference, only another engine's with int8
+ * activations: two int8 paths, or one and the exact one, differ by no more than
+ * the bars.  Quick mode takes one prompt and one chat of the smallest model. */
 #include "engine/engine.h"
 
 #include <math.h>
@@ -31,11 +33,14 @@ struct real {
     double q8_bar; /* int8 path, a top-5 logit or a letter's logprob */
 };
 
-/* The int8 bars are what llama.cpp's own worst differences are, and a half. */
+/* The int8 bars are what llama.cpp's own worst differences are, and a half.  Of
+ * the last model its figures are all there is, so that both bars hold its error
+ * too: largest for letters that are all but impossible. */
 static const struct real reals[] = {
     { "smollm2-135m-instruct-q4_1", 1e-3, 0.57 },
     { "qwen2.5-coder-0.5b-instruct-q4_k_m", 1e-3, 0.45 },
     { "gemma3-270m-q4_k_m", 0.02, 0.96 },
+    { "qwen2.5-coder-1.5b-instruct-q4_k_m", 0.6, 0.6 },
 };
 #define N_REALS (sizeof reals / sizeof reals[0])
 
@@ -192,9 +197,25 @@ static void check_greedy(struct run *r, const struct json *hf, int32_t seq,
     }
 }
 
-static void check_prompt(struct run *r, const struct json *p)
+/* What the original gave in float32, else what another engine gave. */
+static const struct json *reference_of(struct run *r, const struct json *p)
 {
     const struct json *hf = json_get(p, "hf_fp32");
+
+    if (!hf) {
+        r->margin = 0.5;
+        return p;
+    }
+    raise_to(&r->theirs.top,
+             json_number(json_get(hf, "max_abs_diff_of_llama_top5_logits")));
+    raise_to(&r->theirs.letter,
+             json_number(json_get(hf, "max_abs_diff_abcd_logprob")));
+    return hf;
+}
+
+static void check_prompt(struct run *r, const struct json *p)
+{
+    const struct json *hf = reference_of(r, p);
     const char *id = json_string(json_get(p, "id"));
     int32_t ids[MAX_IDS], seq;
     size_t n = 0;
@@ -203,10 +224,6 @@ static void check_prompt(struct run *r, const struct json *p)
     for (const struct json *v = json_child(json_get(p, "prompt_ids")); v;
          v = json_next(v), n++)
         ids[n] = (int32_t)json_number(v);
-    raise_to(&r->theirs.top,
-             json_number(json_get(hf, "max_abs_diff_of_llama_top5_logits")));
-    raise_to(&r->theirs.letter,
-             json_number(json_get(hf, "max_abs_diff_abcd_logprob")));
     ok(mk_seq_new(r->c, &seq, err), err);
     compute(r, seq, ids, n);
     check_top(r, hf, id);
@@ -225,6 +242,20 @@ static void check_list(struct run *r, const char *key)
         check_prompt(r, p);
 }
 
+static void print_worst(const struct run *r, enum mk_activations act)
+{
+    printf("%s, %s on %s: worst top logit %.5f, letter %.5f (", r->real->name,
+           act == MK_ACT_F32 ? "float32" : "int8", mk_model_info(r->m)->device,
+           r->worst.top, r->worst.letter);
+    if (r->theirs.top > 0)
+        printf("llama.cpp with int8: %.5f, %.5f", r->theirs.top,
+               r->theirs.letter);
+    else
+        printf("from llama.cpp with int8");
+    printf("), %zu greedy tokens\n", r->n_steps);
+    fflush(stdout);
+}
+
 static void check_model(const struct real *real, enum mk_activations act)
 {
     struct run r;
@@ -240,12 +271,7 @@ static void check_model(const struct real *real, enum mk_activations act)
     check_list(&r, "prompts");
     check_list(&r, "chats");
     ck_assert(r.n_steps > 0 || act == MK_ACT_Q8);
-    printf("%s, %s on %s: worst top logit %.5f, letter %.5f (llama.cpp with "
-           "int8: %.5f, %.5f), %zu greedy tokens\n",
-           real->name, act == MK_ACT_F32 ? "float32" : "int8",
-           mk_model_info(r.m)->device, r.worst.top, r.worst.letter,
-           r.theirs.top, r.theirs.letter, r.n_steps);
-    fflush(stdout);
+    print_worst(&r, act);
     close_run(&r);
 }
 
