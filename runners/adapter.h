@@ -56,6 +56,7 @@ struct reply {
     struct buf text, reasoning;
     enum finish finish;
     bool finished; /* a finish reason, or the stream's own end was seen */
+    bool refused;  /* the model says so in a field of its own */
     /* Of this call; the runner adds up.  -1: not told */
     int64_t prompt_tokens, cached_tokens, output_tokens;
     double *logprobs; /* SCORE: [n_options], NaN until known */
@@ -101,6 +102,33 @@ struct adapter {
     /* Whether options can be scored by log-likelihood; NULL: no. */
     bool (*can_score)(const struct endpoint *ep);
 };
+
+/* --- what adapters share ---------------------------------------------------- */
+
+/* Code and words of a fault, cut to fit, and its class: by the row's words,
+ * its codes, the status.  code may be NULL, message too. */
+void fault_set(struct fault *f, const struct provider *p, int status,
+               const char *code, const char *message);
+/* Writes the request's sampling parameters as the row's rules want them: sent,
+ * left out, brought into range, renamed, or replaced by other members.  Their
+ * names are temperature, top_p, top_k, max_tokens, seed and stop. */
+void adapter_sampling(struct jw *w, const struct endpoint *ep,
+                      const struct request *q);
+/* Writes the row's "body" for this model, with the changes of the model's own
+ * entry: members that are null there are left out. */
+void adapter_extra(struct jw *w, const struct endpoint *ep);
+/* The messages as the row wants them: system text under its role, or put before
+ * the first user message; neighbours of one role joined where they have to
+ * alternate.  ERR_REJECTED when there are more than the provider takes. */
+enum err_code adapter_messages(const struct endpoint *ep,
+                               const struct request *q, struct arena *a,
+                               const struct message **out, size_t *n,
+                               struct err *e) MUST_CHECK;
+/* The row's word for a finish reason, by its "finish"; the usual names without
+ * one.  Sets r->finish and r->finished, or a fault where the reason means that
+ * the answer has to be asked again.  NULL and "": nothing. */
+void adapter_finish(const struct endpoint *ep, const char *reason,
+                    struct reply *r);
 
 #define ADAPTERS(X) X(openai)
 #define ADAPTER_DECL(name) extern const struct adapter adapter_##name;
