@@ -159,7 +159,6 @@ struct runner {
 
 #define RUNNER_KINDS(X)                                                        \
     X(engine)                                                                  \
-    X(remote)                                                                  \
     X(replay)
 #define RUNNER_DECL(name) extern const struct runner_kind runner_##name;
 RUNNER_KINDS(RUNNER_DECL)
