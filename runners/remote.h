@@ -32,6 +32,8 @@ struct remote {
     struct arena arena;
 };
 
+extern const struct runner_kind runner_remote;
+
 /* --- remote_fault.c -------------------------------------------------------- */
 
 /* Fills m->hidden from m->secrets. */
