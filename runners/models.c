@@ -5,11 +5,13 @@
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
+#include "runners/models_remote.h"
 #include "runners/runner.h"
 
 static const char *const known_fields[] = {
-    "id",   "names",    "vendor", "runner", "path", "parameters", "price",
-    "open", "domestic", "size_b", "tags",   "note", "template",   NULL
+    "id",       "names",    "vendor", "runner",     "path",     "provider",
+    "model",    "base_url", "body",   "parameters", "price",    "open",
+    "domestic", "size_b",   "tags",   "note",       "template", NULL
 };
 static const char *const known_parameters[] = { "temperature", "top_p",
                                                 "top_k",       "max_tokens",
@@ -120,21 +122,44 @@ static const char *resolve(struct arena *a, const char *dir, const char *path)
     return io_join(a, dir, path);
 }
 
-static enum err_code read_model(const struct json *j, const char *dir,
-                                struct arena *a, struct model_spec *m,
-                                struct err *e)
+/* Where the answers come from: a file, or a provider's model. */
+static enum err_code read_source(const struct json *j, const char *dir,
+                                 struct providers **table, struct arena *a,
+                                 struct model_spec *m, struct err *e)
 {
-    const char *id = NULL, *vendor, *kind, *path, *template;
+    const char *kind, *path = NULL;
+    enum err_code rc = json_get(j, "provider")
+                           ? json_get_str_or(j, "runner", "remote", &kind, e)
+                           : json_get_str(j, "runner", &kind, e);
+
+    if (rc)
+        return rc;
+    if (strcmp(kind, "remote") == 0)
+        return remote_entry(j, table, a, m, e);
+    if (json_get(j, "provider"))
+        return err_set(e, ERR_FORMAT,
+                       "runner: a model with a provider has \"remote\", got "
+                       "\"%s\"",
+                       kind);
+    rc = json_get_str(j, "path", &path, e);
+    if (rc)
+        return rc;
+    m->kind = arena_strdup(a, kind);
+    m->path = resolve(a, dir, path);
+    return ERR_OK;
+}
+
+static enum err_code read_model(const struct json *j, const char *dir,
+                                struct providers **table, struct arena *a,
+                                struct model_spec *m, struct err *e)
+{
+    const char *id = NULL, *vendor, *template;
     enum err_code rc;
 
     spec_init(m);
     rc = json_only(j, known_fields, e);
     if (!rc)
         rc = json_get_str(j, "id", &id, e);
-    if (!rc)
-        rc = json_get_str(j, "runner", &kind, e);
-    if (!rc)
-        rc = json_get_str(j, "path", &path, e);
     if (!rc)
         rc = json_get_str_or(j, "vendor", "", &vendor, e);
     if (!rc)
@@ -153,15 +178,28 @@ static enum err_code read_model(const struct json *j, const char *dir,
         rc = read_parameters(json_get(j, "parameters"), a, m, e);
     if (!rc)
         rc = read_price(json_get(j, "price"), a, m, e);
+    if (!rc) {
+        m->vendor = arena_strdup(a, vendor);
+        rc = read_source(j, dir, table, a, m, e);
+    }
     if (rc)
         return id ? err_wrap(e, "model %s", id) : rc;
     m->id = arena_strdup(a, id);
     m->name = m->n_names ? m->names[0] : m->id;
-    m->vendor = arena_strdup(a, vendor);
-    m->kind = arena_strdup(a, kind);
-    m->path = resolve(a, dir, path);
     m->template = template ? arena_strdup(a, template) : NULL;
     return a->failed ? err_set(e, ERR_NOMEM, "no memory for a model") : ERR_OK;
+}
+
+/* No id twice. */
+static enum err_code check_id(const struct model_spec *all, size_t i,
+                              struct err *e)
+{
+    for (size_t k = 0; k < i; k++)
+        if (str_eq(str_of(all[k].id), str_of(all[i].id)))
+            return err_set(e, ERR_FORMAT,
+                           "entries %zu and %zu: both have the id \"%s\"",
+                           k + 1, i + 1, all[i].id);
+    return ERR_OK;
 }
 
 static enum err_code read_models(const struct json *j, const char *dir,
@@ -169,6 +207,8 @@ static enum err_code read_models(const struct json *j, const char *dir,
                                  size_t *n, struct err *e)
 {
     const struct json *list = json_get(j, "models"), *m;
+    struct providers *table = NULL;
+    enum err_code rc = ERR_OK;
     size_t i = 0;
 
     if (json_type(j) != JSON_OBJECT || !list || json_type(list) != JSON_ARRAY)
@@ -177,17 +217,14 @@ static enum err_code read_models(const struct json *j, const char *dir,
     *out = arena_array(a, json_len(list) + 1, sizeof **out);
     if (!*out)
         return err_set(e, ERR_NOMEM, "no memory for the models");
-    for (m = json_child(list); m; m = json_next(m), i++) {
-        if (read_model(m, dir, a, &(*out)[i], e))
-            return err_wrap(e, "entry %zu", i + 1);
-        for (size_t k = 0; k < i; k++)
-            if (str_eq(str_of((*out)[k].id), str_of((*out)[i].id)))
-                return err_set(e, ERR_FORMAT,
-                               "entries %zu and %zu: both have the id \"%s\"",
-                               k + 1, i + 1, (*out)[i].id);
-    }
+    for (m = json_child(list); m && !rc; m = json_next(m), i++)
+        if (read_model(m, dir, &table, a, &(*out)[i], e))
+            rc = err_wrap(e, "entry %zu", i + 1);
+        else
+            rc = check_id(*out, i, e);
+    providers_close(table);
     *n = i;
-    return ERR_OK;
+    return rc;
 }
 
 /* The models file: the one asked for, or the first there is of the usual
@@ -253,31 +290,44 @@ static const char *stem(const char *path, struct arena *a)
                      dot && dot > base ? (size_t)(dot - base) : strlen(base));
 }
 
-/* "gguf:PATH", "replay:FILE", or a path that ends in .gguf. */
-static bool read_inline(const char *spec, struct arena *a,
-                        struct model_spec *out)
+/* "gguf:PATH", "replay:FILE": a runner's name, or NULL. */
+static const char *runner_prefix(const char *spec, const char *colon)
 {
-    const char *colon = strchr(spec, ':');
-
-    spec_init(out);
     for (size_t i = 0; colon && runner_kinds[i]; i++) {
         const char *name = runner_kinds[i]->name;
         if (strlen(name) == (size_t)(colon - spec) &&
-            strncmp(spec, name, strlen(name)) == 0) {
-            out->kind = name;
-            out->path = arena_strdup(a, colon + 1);
-        }
+            strncmp(spec, name, strlen(name)) == 0)
+            return name;
     }
-    if (!out->kind && str_ends(str_of(spec), STR(".gguf"))) {
+    return NULL;
+}
+
+/* *is: whether the spec is an inline one at all. */
+static enum err_code read_inline(const char *spec, struct arena *a,
+                                 struct model_spec *out, bool *is,
+                                 struct err *e)
+{
+    const char *colon = strchr(spec, ':');
+    struct providers *table = NULL;
+    enum err_code rc;
+
+    spec_init(out);
+    *is = true;
+    out->kind = runner_prefix(spec, colon);
+    if (out->kind) {
+        out->path = arena_strdup(a, colon + 1);
+    } else if (str_ends(str_of(spec), STR(".gguf"))) {
         out->kind = "gguf";
         out->path = arena_strdup(a, spec);
+    } else {
+        rc = remote_inline(spec, &table, a, out, is, e);
+        providers_close(table);
+        return rc;
     }
-    if (!out->kind)
-        return false;
     out->id = out->name = stem(out->path, a);
     out->vendor = "";
     out->open = true;
-    return true;
+    return a->failed ? err_set(e, ERR_NOMEM, "no memory") : ERR_OK;
 }
 
 static bool has_name(const struct model_spec *m, const char *name)
@@ -294,6 +344,7 @@ enum err_code model_find(const char *spec, const char *file, struct arena *a,
     struct model_spec *all;
     const char *nearest = NULL;
     size_t n, best = SIZE_MAX;
+    bool is;
 
     if (model_list(file, a, &all, &n, e))
         return e->code;
@@ -308,14 +359,18 @@ enum err_code model_find(const char *spec, const char *file, struct arena *a,
             nearest = all[i].id;
         }
     }
-    if (read_inline(spec, a, out))
-        return a->failed ? err_set(e, ERR_NOMEM, "no memory") : ERR_OK;
+    if (read_inline(spec, a, out, &is, e))
+        return err_wrap(e, "model \"%s\"", spec);
+    if (is)
+        return ERR_OK;
     if (nearest)
         return err_set(e, ERR_FORMAT,
-                       "no model \"%s\"; did you mean \"%s\"? "
-                       "(a file: gguf:PATH; all: mokao model list)",
+                       "no model \"%s\"; did you mean \"%s\"? (a file: "
+                       "gguf:PATH; a service: PROVIDER:MODEL; all: mokao model "
+                       "list)",
                        spec, nearest);
     return err_set(e, ERR_FORMAT,
-                   "no model \"%s\", and no models file; a file: gguf:PATH",
+                   "no model \"%s\", and no models file; a file: gguf:PATH; "
+                   "a service: PROVIDER:MODEL",
                    spec);
 }

@@ -52,6 +52,16 @@ static const struct {
       "{\"id\":\"a\",\"runner\":\"gguf\",\"path\":\"p\"}]}",
       "entries 1 and 2" },
     { "[]", "expected an object" },
+    { "{\"models\":[{\"id\":\"a\",\"provider\":\"zhipuu\",\"model\":\"m\"}]}",
+      "did you mean \"zhipu\"" },
+    { "{\"models\":[{\"id\":\"a\",\"provider\":\"zhipu\"}]}",
+      "model: missing" },
+    { "{\"models\":[{\"id\":\"a\",\"provider\":\"zhipu\",\"runner\":\"gguf\","
+      "\"path\":\"p\"}]}",
+      "a model with a provider has \"remote\"" },
+    { "{\"models\":[{\"id\":\"a\",\"provider\":\"zhipu\",\"model\":\"m\","
+      "\"body\":[]}]}",
+      "body: expected an object" },
     { "{\"models\":[{\"id\":\"a\",\"runner\":\"gguf\",\"path\":\"p\","
       "\"price\":{\"in\":1}}]}",
       "price" },
@@ -65,6 +75,82 @@ START_TEST(faulty_models_files_are_told)
     ck_assert_int_eq(model_find("a", path, &arena, &m, &e), ERR_FORMAT);
     ck_assert_msg(strstr(e.msg, bad_models[_i].says), "%s", e.msg);
     ck_assert_msg(strstr(e.msg, "bad.json"), "%s", e.msg);
+}
+END_TEST
+
+static const struct {
+    const char *spec, *id, *provider, *path, *base_url;
+} remote_specs[] = {
+    { "openai:gpt-4o", "openai:gpt-4o", "openai", "gpt-4o", NULL },
+    { "智谱:glm-4-plus", "zhipu:glm-4-plus", "zhipu", "glm-4-plus", NULL },
+    { "Kimi:moonshot-v1-8k", "moonshot:moonshot-v1-8k", "moonshot",
+      "moonshot-v1-8k", NULL },
+    { "ollama:qwen2.5:7b", "ollama:qwen2.5:7b", "ollama", "qwen2.5:7b", NULL },
+    { "vllm:http://h:8000/v1/#q", "vllm:http://h:8000/v1#q", "vllm", "q",
+      "http://h:8000/v1" },
+    { "https://h/v1#a/b", "custom:https://h/v1#a/b", "custom", "a/b",
+      "https://h/v1" },
+};
+
+START_TEST(remote_models_have_inline_specs)
+{
+    const char *none = file("none.json", "{\"models\":[]}");
+    struct model_spec m;
+
+    t_ok(model_find(remote_specs[_i].spec, none, &arena, &m, &e), &e);
+    ck_assert_str_eq(m.kind, "remote");
+    ck_assert_str_eq(m.id, remote_specs[_i].id);
+    ck_assert_str_eq(m.provider, remote_specs[_i].provider);
+    ck_assert_str_eq(m.path, remote_specs[_i].path);
+    ck_assert_str_eq(m.name, remote_specs[_i].path);
+    ck_assert_pstr_eq(m.base_url, remote_specs[_i].base_url);
+}
+END_TEST
+
+static const struct {
+    const char *spec, *says;
+} bad_specs[] = {
+    { "opnai:gpt-4o", "did you mean \"openai\"" },
+    { "openai:", "which model? expected PROVIDER:MODEL" },
+    { "vllm:http://h/v1", "expected URL#MODEL" },
+    { "http://user:pw@h/v1#m", "put the key into the provider's variable" },
+    { "https://h/v1?key=x#m", "put the key into the provider's variable" },
+    { "http://#m", "expected http(s)://HOST/PATH" },
+};
+
+START_TEST(faulty_inline_specs_are_told)
+{
+    const char *none = file("none.json", "{\"models\":[]}");
+    struct model_spec m;
+
+    ck_assert_int_ne(model_find(bad_specs[_i].spec, none, &arena, &m, &e),
+                     ERR_OK);
+    ck_assert_msg(strstr(e.msg, bad_specs[_i].says), "%s", e.msg);
+}
+END_TEST
+
+START_TEST(remote_entries_are_completed_from_the_row)
+{
+    const char *path =
+        file("remote.json",
+             "{\"models\":[{\"id\":\"glm\",\"provider\":\"智谱\","
+             "\"model\":\"glm-4-plus\",\"body\":{\"thinking\":null},"
+             "\"base_url\":\"http://h/v4/\",\"parameters\":{\"top_k\":3}},"
+             "{\"id\":\"dear\",\"provider\":\"zhipu\",\"model\":\"glm-4-plus\","
+             "\"price\":{\"in\":1,\"out\":2,\"currency\":\"USD\","
+             "\"date\":\"2026-11-01\"}}]}");
+    struct model_spec m;
+
+    t_ok(model_find("glm", path, &arena, &m, &e), &e);
+    ck_assert_str_eq(m.provider, "zhipu");
+    ck_assert_str_eq(m.vendor, "智谱 GLM");
+    ck_assert_str_eq(m.base_url, "http://h/v4");
+    ck_assert_str_eq(m.body, "{\"thinking\":null}");
+    ck_assert(m.price_in == 5 && m.price_out == 5);
+    ck_assert_str_eq(m.currency, "CNY");
+    t_ok(model_find("dear", path, &arena, &m, &e), &e);
+    ck_assert(m.price_in == 1 && m.price_out == 2);
+    ck_assert_str_eq(m.currency, "USD");
 }
 END_TEST
 
@@ -293,6 +379,10 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, faulty_models_files_are_told, 0, N(bad_models));
     tcase_add_test(tc, unknown_models_name_the_nearest);
     tcase_add_loop_test(tc, inline_specs_name_runner_and_file, 0, N(specs));
+    tcase_add_loop_test(tc, remote_models_have_inline_specs, 0,
+                        N(remote_specs));
+    tcase_add_loop_test(tc, faulty_inline_specs_are_told, 0, N(bad_specs));
+    tcase_add_test(tc, remote_entries_are_completed_from_the_row);
     tcase_add_test(tc, recorded_answers_read_back_the_same);
     tcase_add_test(tc, recorded_scores_and_errors_read_back);
     tcase_add_test(tc, what_is_asked_decides_the_key);
