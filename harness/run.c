@@ -405,46 +405,80 @@ static int stop(void *user)
     return seen > 2 ? 2 : seen;
 }
 
-enum err_code run_plan(struct runner *runner, const struct plan *p,
-                       const struct run_params *params,
-                       struct run_progress *out, struct err *e)
+/* --- from begin to end ----------------------------------------------------- */
+
+static void begin(struct run *r, struct run_job *j)
 {
-    struct run r = {
-        .plan = p,
-        .params = params,
-        .progress = out,
+    *r = (struct run){
+        .plan = j->plan,
+        .params = &j->params,
+        .progress = &j->progress,
         .free = NO_SLOT,
         .ready = NO_SLOT,
         .started_ns = io_now_ns(),
-        .e = e,
+        .e = &j->err,
     };
-    struct exchange x = { next, deliver, stop, &r };
-    struct err run_error, flush_error;
-    enum err_code rc;
+    j->err = (struct err){ .code = ERR_OK };
+    j->progress = (struct run_progress){ .total = j->plan->n,
+                                         .eta_ms = -1,
+                                         .meter = j->params.meter };
+    arena_init(&r->scratch, 0);
+}
 
-    *out = (struct run_progress){ .total = p->n,
-                                  .eta_ms = -1,
-                                  .meter = params->meter };
-    arena_init(&r.scratch, 0);
-    rc = runner_run(runner, &x, &run_error);
-    if (r.rc)
-        rc = r.rc; /* the cause; what the runner says is its consequence */
-    else if (rc)
-        *e = run_error;
-    if (store_flush(params->store, &flush_error) && !r.rc) {
-        *e = flush_error;
-        rc = e->code;
+/* What the plan ends with when nothing went wrong with the runner. */
+static void tell_rest(struct run *r, struct run_job *j)
+{
+    const struct run_progress *p = &j->progress;
+
+    if (r->ready != NO_SLOT)
+        (void)err_set(&j->err, ERR_BUDGET,
+                      "the budget is spent: %zu of %zu items are not asked; "
+                      "the same command with a larger --budget goes on",
+                      p->total - p->done, p->total);
+    else if (p->failed)
+        (void)err_set(&j->err, ERR_PARTIAL, "%zu of %zu items have no answer",
+                      p->failed, p->total);
+}
+
+static void finish(struct run *r, struct run_job *j, const struct err *runner)
+{
+    struct err flush;
+
+    /* r->rc is the cause; what the runner says then is its consequence */
+    if (!r->rc)
+        j->err = *runner;
+    if (store_flush(j->params.store, &flush) && !r->rc)
+        j->err = flush;
+    report_progress(r);
+    free_slots(r);
+    arena_free(&r->scratch);
+    if (!j->err.code)
+        tell_rest(r, j);
+}
+
+enum err_code run_plans(struct run_job *const *jobs, size_t n, struct err *e)
+{
+    struct run *runs = mem_array(n, sizeof *runs);
+    struct exchange *x = mem_array(n, sizeof *x);
+    struct runner **runners = mem_array(n, sizeof *runners);
+    struct err *errs = mem_array(n, sizeof *errs);
+    enum err_code rc = ERR_OK;
+
+    if (runs && x && runners && errs) {
+        for (size_t i = 0; i < n; i++) {
+            begin(&runs[i], jobs[i]);
+            x[i] = (struct exchange){ next, deliver, stop, &runs[i] };
+            runners[i] = jobs[i]->runner;
+        }
+        runner_run_all(runners, x, errs, n);
+        for (size_t i = 0; i < n; i++)
+            finish(&runs[i], jobs[i], &errs[i]);
+    } else {
+        rc = err_set(e, ERR_NOMEM, "no memory for a run");
     }
-    report_progress(&r);
-    free_slots(&r);
-    arena_free(&r.scratch);
-    if (!rc && r.ready != NO_SLOT)
-        rc = err_set(e, ERR_BUDGET,
-                     "the budget is spent: %zu of %zu items are not asked; "
-                     "the same command with a larger --budget goes on",
-                     out->total - out->done, out->total);
-    if (!rc && out->failed)
-        rc = err_set(e, ERR_PARTIAL, "%zu of %zu items have no answer",
-                     out->failed, out->total);
+    mem_free(errs);
+    mem_free(runners);
+    mem_free(x);
+    mem_free(runs);
     return rc;
 }

@@ -28,11 +28,22 @@ struct run_params {
     void *user;
 };
 
-/* Runs one model's plan.  Every response is stored before it is scored.
- * ERR_PARTIAL when some samples have no response, ERR_BUDGET when the money was
- * not enough to ask them all, ERR_CANCELLED when interrupted; what is finished is stored in every case. */
-enum err_code run_plan(struct runner *r, const struct plan *p,
-                       const struct run_params *params,
-                       struct run_progress *out, struct err *e) MUST_CHECK;
+/* One model's plan. */
+struct run_job {
+    struct runner *runner;
+    const struct plan *plan;
+    struct run_params params;
+    struct run_progress progress; /* out */
+    /* Out: ERR_PARTIAL when some samples have no response, ERR_BUDGET when the
+     * money was not enough to ask them all, ERR_CANCELLED when interrupted. */
+    struct err err;
+};
+
+/* Runs the plans; those whose runners share a loop (remote ones that stand side
+ * by side) at the same time.  Every response is stored before it is scored, and
+ * what is finished is stored in every case.  Fails only for lack of memory,
+ * before anything is asked. */
+enum err_code run_plans(struct run_job *const *jobs, size_t n,
+                        struct err *e) MUST_CHECK;
 
 #endif

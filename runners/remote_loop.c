@@ -754,8 +754,10 @@ static void deliver(struct job *j)
         fill_failure(j, &r);
     l->x->deliver(l->x->user, j->request, &r);
     l->n_ended--;
-    l->dry = false;
     drop(l, j);
+    /* A dialogue's next turn, or room in a budget that all share. */
+    for (size_t i = 0; i < l->loop->n; i++)
+        l->loop->lanes[i].dry = false;
 }
 
 /* --- the loop -------------------------------------------------------------- */

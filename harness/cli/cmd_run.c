@@ -25,7 +25,8 @@ struct session {
     int64_t run;
     int record; /* descriptor, -1: none */
     const volatile sig_atomic_t *interrupts;
-    const char *model; /* under way */
+    const struct asked *group; /* under way */
+    size_t n_group;
     int64_t shown_ns;
     struct rates rates;
     struct purse purse;
@@ -36,12 +37,23 @@ struct session {
     enum err_code worst;
 };
 
+/* One model of the run. */
+struct asked {
+    struct session *session;
+    struct model_spec spec;
+    struct runner *runner;
+    struct meter meter;
+    struct plan plan;
+    bool planned; /* meter and plan are there */
+    struct run_job job;
+};
+
 /* --- progress -------------------------------------------------------------- */
 
 enum { BAR_CELLS = 24 };
 
-static void format_progress(const struct session *s,
-                            const struct run_progress *p, char *out, size_t n)
+static void format_progress(const char *who, const struct run_progress *p,
+                            char *out, size_t n)
 {
     char eta[32] = "-", bar[BAR_CELLS * 3 + 1] = "";
     double rate = p->elapsed_ms > 0
@@ -54,8 +66,8 @@ static void format_progress(const struct session *s,
         strncat(bar, i < filled ? "█" : "░", 4);
     if (p->eta_ms >= 0)
         cli_human_time(p->eta_ms, eta, sizeof eta);
-    len = snprintf(out, n, "%s %s %zu/%zu %.1f/s ETA %s", s->model, bar,
-                   p->done, p->total, rate, eta);
+    len = snprintf(out, n, "%s %s %zu/%zu %.1f/s ETA %s", who, bar, p->done,
+                   p->total, rate, eta);
     if (p->judged && len > 0 && (size_t)len < n)
         len += snprintf(out + len, n - (size_t)len, " 正确 %.1f%%",
                         100.0 * (double)p->correct / (double)p->judged);
@@ -65,19 +77,43 @@ static void format_progress(const struct session *s,
         cli_run_money(p->meter, " ", out + len, n - (size_t)len);
 }
 
+/* Of the models that are asked at the same time, together; money is told of
+ * one alone, since currencies differ. */
+static void add_progress(struct run_progress *sum, const struct run_progress *p)
+{
+    sum->total += p->total;
+    sum->done += p->done;
+    sum->failed += p->failed;
+    sum->correct += p->correct;
+    sum->judged += p->judged;
+    if (p->elapsed_ms > sum->elapsed_ms)
+        sum->elapsed_ms = p->elapsed_ms;
+    if (p->eta_ms > sum->eta_ms)
+        sum->eta_ms = p->eta_ms;
+}
+
 /* A bar that is drawn over on a terminal, else one line a second. */
 static void on_progress(void *user, const struct run_progress *p)
 {
-    struct session *s = user;
-    bool terminal = cli_stderr_is_terminal(), last = p->done == p->total;
+    struct session *s = ((struct asked *)user)->session;
+    bool terminal = cli_stderr_is_terminal(), last;
+    struct run_progress sum = { .eta_ms = -1 };
     int64_t now = io_now_ns();
-    char line[512];
+    char who[80], line[512];
 
+    snprintf(who, sizeof who, "%s", s->group->spec.id);
+    if (s->n_group > 1) {
+        for (size_t i = 0; i < s->n_group; i++)
+            add_progress(&sum, &s->group[i].job.progress);
+        snprintf(who, sizeof who, "%zu models", s->n_group);
+        p = &sum;
+    }
+    last = p->done == p->total;
     if (!p->total ||
         (!last && now - s->shown_ns < (terminal ? 100000000 : 1000000000)))
         return;
     s->shown_ns = now;
-    format_progress(s, p, line, sizeof line);
+    format_progress(who, p, line, sizeof line);
     if (terminal)
         fprintf(stderr, "\r%s\033[K%s", line, last ? "\n" : "");
     else
@@ -102,7 +138,7 @@ static enum err_code open_record(struct session *s, struct err *e)
 static enum err_code on_exchange(void *user, const struct request *q,
                                  const struct response *r, struct err *e)
 {
-    struct session *s = user;
+    struct session *s = ((struct asked *)user)->session;
 
     if (s->record < 0)
         return ERR_OK;
@@ -291,50 +327,51 @@ static void summary_line(struct session *s, const struct model_spec *m,
                money);
 }
 
-static enum err_code run_opened(struct session *s, struct runner *r,
-                                const struct model_spec *m, struct err *e)
+static enum err_code open_asked(struct session *s, const char *spec,
+                                struct asked *a, struct err *e)
 {
-    struct plan_params params = params_for(s, r, m);
-    struct meter meter;
-    struct run_params how = {
-        .store = s->store,
-        .run = s->run,
-        .meter = &meter,
-        .interrupts = s->interrupts,
-        .progress = on_progress,
-        .observe = on_exchange,
-        .user = s,
-    };
-    struct run_progress progress = { 0 };
-    struct plan plan;
-    int64_t model;
-    enum err_code rc;
-
-    if (cli_run_meter(&meter, m, &s->rates, &s->purse, s->store, e) ||
-        put_model(s, r, m, &model, e) ||
-        plan_make(&plan, s->store, model, &params, e))
-        return e->code;
-    rc = s->o->dry_run ? ERR_OK : run_plan(r, &plan, &how, &progress, e);
-    summary_line(s, m, &plan, &progress);
-    meter_free(&meter);
-    plan_free(&plan);
-    return rc;
+    *a = (struct asked){ .session = s };
+    return model_find(spec, s->o->models_file, &s->arena, &a->spec, e) ||
+                   runner_open(&a->runner, &a->spec, &s->o->runner, e)
+               ? e->code
+               : ERR_OK;
 }
 
-static enum err_code run_model(struct session *s, const char *spec,
-                               struct err *e)
+static enum err_code plan_asked(struct asked *a, struct err *e)
 {
-    struct model_spec m;
-    struct runner *r;
-    enum err_code rc;
+    struct session *s = a->session;
+    struct plan_params params = params_for(s, a->runner, &a->spec);
+    int64_t model;
 
-    if (model_find(spec, s->o->models_file, &s->arena, &m, e) ||
-        runner_open(&r, &m, &s->o->runner, e))
+    if (cli_run_meter(&a->meter, &a->spec, &s->rates, &s->purse, s->store, e))
         return e->code;
-    s->model = m.id;
-    rc = run_opened(s, r, &m, e);
-    runner_close(r);
-    return rc;
+    if (put_model(s, a->runner, &a->spec, &model, e) ||
+        plan_make(&a->plan, s->store, model, &params, e)) {
+        meter_free(&a->meter);
+        return e->code;
+    }
+    a->planned = true;
+    a->job = (struct run_job){
+        .runner = a->runner,
+        .plan = &a->plan,
+        .params = { .store = s->store,
+                    .run = s->run,
+                    .meter = &a->meter,
+                    .interrupts = s->interrupts,
+                    .progress = on_progress,
+                    .observe = on_exchange,
+                    .user = a },
+    };
+    return ERR_OK;
+}
+
+static void close_asked(struct asked *a)
+{
+    if (a->planned) {
+        meter_free(&a->meter);
+        plan_free(&a->plan);
+    }
+    runner_close(a->runner);
 }
 
 /* --- the run --------------------------------------------------------------- */
@@ -374,12 +411,108 @@ static void note(struct session *s, const struct err *e)
         s->worst = e->code;
 }
 
-static void run_models(struct session *s)
+/* Opens and plans the models; those that fail are told and left out.  Returns
+ * how many are ready. */
+static size_t prepare(struct session *s, const char *const *specs, size_t n,
+                      struct asked *out)
 {
+    size_t ready = 0;
     struct err e;
 
+    for (size_t i = 0; i < n; i++) {
+        struct asked *a = &out[ready];
+        if (!open_asked(s, specs[i], a, &e) && !plan_asked(a, &e)) {
+            ready++;
+            continue;
+        }
+        note(s, &e);
+        close_asked(a);
+    }
+    return ready;
+}
+
+/* Asks models that share a loop, or a single one. */
+static enum err_code run_group(struct session *s, const char *const *specs,
+                               size_t n, struct err *e)
+{
+    struct asked *group = mem_array(n, sizeof *group);
+    struct run_job **jobs = mem_array(n, sizeof *jobs);
+    enum err_code rc = ERR_OK;
+
+    if (!group || !jobs) {
+        rc = err_set(e, ERR_NOMEM, "no memory for the models");
+        goto done;
+    }
+    s->n_group = prepare(s, specs, n, group);
+    s->group = group;
+    for (size_t i = 0; i < s->n_group; i++)
+        jobs[i] = &group[i].job;
+    if (s->n_group && !s->o->dry_run)
+        rc = run_plans(jobs, s->n_group, e);
+    for (size_t i = 0; i < s->n_group; i++) {
+        struct asked *a = &group[i];
+        summary_line(s, &a->spec, &a->plan, &a->job.progress);
+        if (a->job.err.code)
+            note(s, &a->job.err);
+        close_asked(a);
+    }
+done:
+    mem_free(jobs);
+    mem_free(group);
+    return rc;
+}
+
+/* Whether models of that kind are asked side by side. */
+static bool shares_loop(const struct model_spec *m)
+{
+    const struct runner_kind *k = runner_find(m->kind);
+
+    return k && k->run_all;
+}
+
+/* A model that is named twice is asked, the second time, after the first. */
+static bool is_named(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Model i alone, or, if it shares a loop, with all that do. */
+static enum err_code run_with(struct session *s, size_t i, bool *done,
+                              const char **group, struct err *e)
+{
+    struct model_spec first, m;
+    size_t n = 0;
+
+    if (model_find(s->o->models.v[i], s->o->models_file, &s->arena, &first, e))
+        return e->code;
+    for (size_t k = i; k < s->o->models.n; k++) {
+        if (k > i && (!shares_loop(&first) || done[k] ||
+                      model_find(s->o->models.v[k], s->o->models_file,
+                                 &s->arena, &m, e) ||
+                      strcmp(m.kind, first.kind) != 0))
+            continue;
+        group[n++] = s->o->models.v[k];
+        done[k] = true;
+    }
+    return run_group(s, group, n, e);
+}
+
+static void run_models(struct session *s)
+{
+    bool *done = arena_array(&s->arena, s->o->models.n, sizeof *done);
+    const char **group = arena_array(&s->arena, s->o->models.n, sizeof *group);
+    struct err e;
+
+    if (!done || !group) {
+        (void)err_set(&e, ERR_NOMEM, "no memory for the models");
+        note(s, &e);
+        return;
+    }
     for (size_t i = 0; i < s->o->models.n && s->worst != ERR_CANCELLED; i++)
-        if (run_model(s, s->o->models.v[i], &e))
+        if (!done[i] && run_with(s, i, done, group, &e))
             note(s, &e);
 }
 
