@@ -117,6 +117,8 @@ void adapter_sampling(struct jw *w, const struct endpoint *ep,
 /* Writes the row's "body" for this model, with the changes of the model's own
  * entry: members that are null there are left out. */
 void adapter_extra(struct jw *w, const struct endpoint *ep);
+/* Writes the members of an object (NULL: none) into the one that is open. */
+void adapter_members(struct jw *w, const struct json *object);
 /* The messages as the row wants them: system text under its role, or put before
  * the first user message; neighbours of one role joined where they have to
  * alternate.  ERR_REJECTED when there are more than the provider takes. */
@@ -130,7 +132,20 @@ enum err_code adapter_messages(const struct endpoint *ep,
 void adapter_finish(const struct endpoint *ep, const char *reason,
                     struct reply *r);
 
-#define ADAPTERS(X) X(openai)
+#define ADAPTERS(X)                                                            \
+    X(anthropic)                                                               \
+    X(dashscope)                                                               \
+    X(gemini)                                                                  \
+    X(minimax)                                                                 \
+    X(openai)                                                                  \
+    X(pangu)                                                                   \
+    X(qianfan)                                                                 \
+    X(sensenova)                                                               \
+    X(skywork)                                                                 \
+    X(spark)                                                                   \
+    X(tencent)                                                                 \
+    X(tgi)                                                                     \
+    X(volc)
 #define ADAPTER_DECL(name) extern const struct adapter adapter_##name;
 ADAPTERS(ADAPTER_DECL)
 #undef ADAPTER_DECL

@@ -81,7 +81,7 @@ static void write_node(struct jw *w, const char *key, const struct json *j)
     buf_free(&text);
 }
 
-static void write_members(struct jw *w, const struct json *object)
+void adapter_members(struct jw *w, const struct json *object)
 {
     for (const struct json *j = json_child(object); j; j = json_next(j))
         write_node(w, json_key(j), j);
@@ -127,7 +127,7 @@ static void write_param(struct params *p, const char *param, double value)
     if (!name || isnan(value))
         return;
     if (r && r->zero && !(fabs(value) > 0)) {
-        write_members(p->w, r->zero);
+        adapter_members(p->w, r->zero);
         p->zero = r->zero;
     } else {
         write_number(p->w, name, param_clamp(r, value));

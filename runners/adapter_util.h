@@ -23,28 +23,34 @@ bool adapter_append(struct buf *to, const struct json *j, const char *path);
  * one is old news and left. */
 void adapter_whole(struct buf *to, const char *text);
 
-struct finish_row {
-    const char *word;
-    enum finish finish;
-};
-/* Sets finish and finished by the table (word NULL at its end gives
- * FINISH_OTHER); nothing for NULL, "" and the word "null": still running. */
-void adapter_finish(struct reply *r, const struct finish_row *table,
-                    const char *word);
-
-/* Code and words, cut; NULL: none.  The class stays as it is. */
-void adapter_fault_says(struct fault *f, const char *code, const char *message);
-/* The same in a body whose status was 2xx: the class is that of the row's
- * codes, FAULT_ITEM for a code that it does not know. */
+/* A fault that a body or an event tells under a status of success: the class
+ * is that of the row's words and codes, FAULT_ITEM for one it does not know. */
 void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
                           const char *code, const char *message);
-/* Text that is no JSON (a proxy's page): its first words as the message. */
-void adapter_fault_raw(struct fault *f, struct str raw);
+/* A fault whose code and words lie at these paths of an error body; body NULL:
+ * it is no JSON (a proxy's page), its first words are the message. */
+void adapter_fault_at(const struct endpoint *ep, int status,
+                      const struct json *body, struct str raw, const char *code,
+                      const char *message, struct fault *f);
+/* For streams whose events are numbered from `first`: whether this one is the
+ * next.  One that was there already is dropped; after a gap the answer cannot be
+ * whole, which is a fault to be tried again.  seq -1: not told, taken. */
+bool adapter_next(struct reply *r, int64_t seq, int64_t first);
+/* Vendors that give no reason why an answer ended: cut when all tokens that were
+ * asked for have been used. */
+void adapter_ended(const struct request *q, struct reply *r);
 
 /* Scoring by the first token: notes a token and its log-probability for every
  * option that is this text (white space around them apart). */
 void adapter_first_token(const struct request *q, const char *token,
                          double logprob, struct reply *r);
+/* An array of {token, log-probability} under these names, then: the reply is
+ * scored, or a fault when it told nothing. */
+void adapter_first_tokens(const struct request *q, const struct json *list,
+                          const char *token, const char *logprob,
+                          struct reply *r);
+/* The most log-probabilities a token comes with, 0: none. */
+int64_t adapter_top(const struct endpoint *ep);
 
 /* --- requests -------------------------------------------------------------- */
 
@@ -58,40 +64,50 @@ void body_init(struct body *b);
 enum err_code body_done(struct body *b, struct arena *a, struct call *c,
                         struct err *e) MUST_CHECK;
 
-/* Writes a sampling parameter under the vendor's name `own` as the row's rule
- * says: left out, clamped, renamed, or other members in place of 0.  NaN:
- * not sent. */
-void adapter_param(struct jw *w, const struct endpoint *ep, const char *param,
-                   const char *own, double value);
-/* An array of the stop texts, at most `most` of them; nothing where there are
- * none or the rule of "stop" says omit. */
-void adapter_stop(struct jw *w, const struct endpoint *ep,
-                  const struct request *q, const char *own, size_t most);
-/* The members of an object, into the object that is open. */
-void adapter_members(struct jw *w, const struct json *members);
+/* A call by POST of that JSON body, with its Content-Type, the row's
+ * "extra_headers" and, for a stream, "stream_headers". */
+enum err_code adapter_post(const struct endpoint *ep, struct body *b,
+                           struct arena *a, struct call *c,
+                           struct err *e) MUST_CHECK;
+/* Adds the headers of an object of the row ("extra_headers"). */
+enum err_code adapter_headers(const struct endpoint *ep, const char *key,
+                              struct arena *a, struct call *c,
+                              struct err *e) MUST_CHECK;
 
 enum turn_rule {
-    TURNS_SYSTEM_APART = 1, /* system texts are no messages */
-    TURNS_ALTERNATE = 2,    /* user first, neighbours of a role merged */
-    TURNS_END_USER = 4      /* the last one is the user's */
+    TURNS_IN_PLACE, /* system messages stay where they are */
+    TURNS_APART     /* they are no messages: see struct turns */
 };
 struct turns {
-    const char *system; /* with TURNS_SYSTEM_APART; NULL: none */
+    const char *system; /* with TURNS_APART; NULL: none */
     struct message *list;
     size_t n;
 };
-/* The messages of a request (a plain prompt is one of the user's) in the order
- * a vendor wants.  ERR_REJECTED, with the vendor's rule, when they cannot be
- * brought into it or are more than the row's max_messages. */
+/* adapter_messages() with what these shapes want besides.  ERR_REJECTED when
+ * the first or the last message but for system ones is not the user's, where the
+ * row says "alternate". */
 enum err_code adapter_turns(const struct endpoint *ep, const struct request *q,
-                            unsigned rules, struct arena *a, struct turns *out,
-                            struct err *e) MUST_CHECK;
+                            enum turn_rule rule, struct arena *a,
+                            struct turns *out, struct err *e) MUST_CHECK;
 
-/* base URL + path, "{model}" in it replaced by the encoded model's name. */
-const char *adapter_url(const struct endpoint *ep, const char *path,
-                        struct arena *a);
-/* "api.x.com:8000" of a URL, and the path on it ("/" at least). */
-struct str adapter_host(const char *url);
-const char *adapter_path(const char *url);
+/* Writes them as an array of objects with two members of these names. */
+void turns_put(struct jw *w, const struct turns *t, const char *key,
+               const char *role, const char *content);
+
+/* A text of the row for this model, else `otherwise`. */
+const char *adapter_word(const struct endpoint *ep, const char *key,
+                         const char *otherwise);
+/* What the row's "paths" has under the name, NULL: nothing. */
+const char *adapter_path_of(const struct endpoint *ep, const char *name);
+/* base URL + path; what stands in it in braces is filled in, percent-encoded:
+ * {model}, {deployment_id} (the model too), {token}, {endpoint} (the row's for
+ * this model, else its name in small letters), {ROLE} of any secret.  ERR_AUTH
+ * for one that is unset. */
+enum err_code adapter_url(const struct endpoint *ep, const char *path,
+                          struct arena *a, const char **url,
+                          struct err *e) MUST_CHECK;
+/* "api.x.com:8000" and "/path" (at least "/", without the query) of a URL. */
+const char *adapter_host(const char *url, struct arena *a);
+const char *adapter_path(const char *url, struct arena *a);
 
 #endif

@@ -16,8 +16,8 @@ static const char *const row_members[] = {
     "models", "stream", "finish", "codes", "words", "statuses", "limits",
     "messages", "top_logprobs", "prompt_logprobs", "prices", "status", "note",
     /* of shapes of their own */
-    "extra_headers", "stream_headers", "service", "action", "version",
-    "algorithm", "region", "scope_end", "token_url", "token_ttl_s", NULL
+    "extra_headers", "stream_headers", "key_header", "service", "action",
+    "version", "region", "generation", "incremental", NULL
 };
 static const char *const rule_members[] = { "model",    "param",    "omit",
                                             "name",     "min",      "max",
@@ -41,10 +41,12 @@ static const char *const auths[] = { "bearer",
                                      "optional_bearer",
                                      "bearer_or_jwt",
                                      "header",
+                                     "none",
                                      "jwt",
                                      "tc3",
                                      "volc_v4",
                                      "iam_token",
+                                     "sdk_hmac",
                                      "md5_sign",
                                      "oauth_client_credentials",
                                      "iflytek_hmac_url",
