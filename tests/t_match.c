@@ -2,9 +2,10 @@
  *
  * tests/golden/match/KIND.jsonl holds one case a line:
  *   {"response", "expected", "choices"?, "options"?, "verdict", "extracted"?,
- *    "rule"?}
+ *    "rule"?, "score"?}
  * The labels are those of a careful reader, not of the code. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ static bool case_passes(const struct match_kind *kind, struct testcase *c,
     const char *verdict = json_string(json_get(c->json, "verdict"));
     const struct json *extracted = json_get(c->json, "extracted");
     const struct json *rule = json_get(c->json, "rule");
+    const struct json *score = json_get(c->json, "score");
     struct match_out out;
     struct arena a;
     struct err e;
@@ -74,7 +76,8 @@ static bool case_passes(const struct match_kind *kind, struct testcase *c,
         str_sub(c->in.response, out.span_at, out.span_at + out.span_len),
         NULL));
     fine = !strcmp(verdict, verdict_name(out.verdict)) &&
-           same(extracted, out.extracted) && same(rule, out.rule);
+           same(extracted, out.extracted) && same(rule, out.rule) &&
+           (!score || fabs(json_number(score) - out.score) < 1e-9);
     if (!fine)
         fprintf(stderr,
                 "%s.jsonl:%zu: got %s \"%s\" by \"%s\", expected %s \"%s\"\n"
@@ -126,6 +129,12 @@ END_TEST
 START_TEST(exact_reads_labelled_answers)
 {
     run_golden(&match_exact, 60);
+}
+END_TEST
+
+START_TEST(list_reads_labelled_answers)
+{
+    run_golden(&match_list, 40);
 }
 END_TEST
 
@@ -525,6 +534,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, choice_reads_labelled_answers);
     tcase_add_test(tc, contains_reads_labelled_answers);
     tcase_add_test(tc, exact_reads_labelled_answers);
+    tcase_add_test(tc, list_reads_labelled_answers);
     tcase_add_test(tc, number_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);

@@ -1,17 +1,30 @@
-/* mokao import: other people's benchmarks as suites. */
+/* mokao import: other people's benchmarks as suites, other harnesses' outputs as
+ * responses of a model. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/io.h"
 #include "harness/cli/cli_table.h"
 #include "harness/cli/cmd.h"
+#include "harness/cli/import_outputs.h"
 #include "suites/suite.h"
 
-enum option_key { OPT_DEST = 0x100, OPT_JSON };
+enum option_key {
+    OPT_DEST = 0x100,
+    OPT_JSON,
+    OPT_DB,
+    OPT_VENDOR,
+    OPT_SUITE_ID,
+    OPT_MATCHER,
+    OPT_TRIAL,
+    OPT_OFFICIAL,
+    OPT_DIFFERENCES
+};
 
 struct options {
     const struct report_format *format;
     const char *name, *path, *dest;
+    struct import_options outputs;
     struct arena arena;
 };
 
@@ -21,6 +34,21 @@ static const struct argp_option rows[] = {
       0 },
     { "format", 'f', "FORMAT", 0, "table, md, csv, json or html", 0 },
     { "json", OPT_JSON, NULL, 0, "the same as --format json", 0 },
+    { NULL, 0, NULL, 0, "Outputs of other harnesses:", 2 },
+    { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 2 },
+    { "model", 'm', "MODEL", 0, "whose outputs these are (as the files say)",
+      2 },
+    { "vendor", OPT_VENDOR, "NAME", 0, "of that model", 2 },
+    { "suite", 's', "SUITE", 0,
+      "a suite that is there, whose items were asked (one is made anew)", 2 },
+    { "suite-id", OPT_SUITE_ID, "ID", 0, "of the suite that is made", 2 },
+    { "matcher", OPT_MATCHER, "JSON", 0,
+      "judges all items: {\"name\":\"choice\"} (as the files say)", 2 },
+    { "trial", OPT_TRIAL, "N", 0, "number of this run of the model (0)", 2 },
+    { "official", OPT_OFFICIAL, NULL, 0,
+      "judge by the benchmark's own rules, not by ours", 2 },
+    { "differences", OPT_DIFFERENCES, NULL, 0,
+      "list the items whose verdict is not that of the files", 2 },
     { 0 },
 };
 
@@ -55,32 +83,35 @@ static enum err_code print(struct options *o, const struct suite *s,
     return cli_print_tables(&t, 1, o->format, e);
 }
 
-static enum err_code find_format(const char *name,
-                                 const struct suite_format **out, struct err *e)
+/* The nearest name of both tables. */
+static enum err_code no_format(const char *name, struct err *e)
 {
     const char *near = "";
+    size_t least;
 
-    *out = suite_format_find(name, &near);
-    if (*out)
-        return ERR_OK;
+    (void)suite_format_find(name, &near);
+    least = text_distance(str_of(name), str_of(near));
+    for (size_t i = 0; output_formats[i]; i++) {
+        size_t d = text_distance(str_of(name), str_of(output_formats[i]->name));
+        if (d < least) {
+            least = d;
+            near = output_formats[i]->name;
+        }
+    }
     return err_set(e, ERR_USAGE,
                    "no format \"%s\"; did you mean \"%s\"? mokao import "
                    "--help names them",
                    name, near);
 }
 
-static enum err_code import(struct options *o, struct err *e)
+static enum err_code import_suite(struct options *o,
+                                  const struct suite_format *f, struct err *e)
 {
-    const struct suite_format *f;
     struct suite *s = NULL;
     size_t n;
     char *path;
-    enum err_code rc = find_format(o->name, &f, e);
+    enum err_code rc = f->import(o->path, o->dest, &n, e);
 
-    if (!rc && !o->dest)
-        rc = suite_import_dir(&o->arena, &o->dest, e);
-    if (!rc)
-        rc = f->import(o->path, o->dest, &n, e);
     if (rc)
         return rc;
     path = io_join(&o->arena, o->dest, f->name);
@@ -91,6 +122,65 @@ static enum err_code import(struct options *o, struct err *e)
         rc = print(o, s, e);
     suite_close(s);
     return rc;
+}
+
+static enum err_code import(struct options *o, struct err *e)
+{
+    const struct suite_format *suites = suite_format_find(o->name, NULL);
+    const struct output_format *outputs = output_format_find(o->name);
+    enum err_code rc = ERR_OK;
+
+    if (!suites && !outputs)
+        return no_format(o->name, e);
+    if (!o->dest)
+        rc = suite_import_dir(&o->arena, &o->dest, e);
+    if (rc)
+        return rc;
+    if (suites)
+        return import_suite(o, suites, e);
+    o->outputs.how.dest = o->dest;
+    o->outputs.format = o->format;
+    return import_outputs(outputs, o->path, &o->outputs, &o->arena, e);
+}
+
+static error_t parse_output(int key, char *arg, struct argp_state *st,
+                            struct import_options *o)
+{
+    int64_t trial = 0;
+    error_t rc;
+
+    switch (key) {
+    case OPT_DB:
+        o->db = arg;
+        return 0;
+    case 'm':
+        o->how.model = arg;
+        return 0;
+    case OPT_VENDOR:
+        o->how.vendor = arg;
+        return 0;
+    case 's':
+        o->how.suite = arg;
+        return 0;
+    case OPT_SUITE_ID:
+        o->how.suite_id = arg;
+        return 0;
+    case OPT_MATCHER:
+        o->how.matcher = arg;
+        return 0;
+    case OPT_TRIAL:
+        rc = cli_arg_int(st, "trial", arg, 0, 1000000, &trial);
+        o->how.trial = (size_t)trial;
+        return rc;
+    case OPT_OFFICIAL:
+        o->official = true;
+        return 0;
+    case OPT_DIFFERENCES:
+        o->differences = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static error_t parse_word(struct argp_state *st, const char *arg,
@@ -125,7 +215,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         argp_error(st, "expected a format and a folder");
         return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_output(key, arg, st, &o->outputs);
     }
 }
 
@@ -133,16 +223,32 @@ static const struct argp argp = {
     .options = rows,
     .parser = parse,
     .args_doc = "FORMAT PATH",
-    .doc = "Turns another project's files into a suite; one imported before "
-           "is replaced as a whole.\vFormats:\n"
-           "  ceval   C-Eval: dev/SUBJECT_dev.csv, val/SUBJECT_val.csv, "
-           "subject_mapping.json\n"
-           "  cmmlu   CMMLU: dev/SUBJECT.csv and test/SUBJECT.csv",
+    .doc =
+        "Turns another project's benchmark into a suite (one imported before is "
+        "replaced as a whole), or another harness's outputs into responses of "
+        "a model, judged by our matchers; their items become a suite that other "
+        "models can be asked.\vBenchmarks:\n"
+        "  ceval         C-Eval: dev/SUBJECT_dev.csv, val/SUBJECT_val.csv, "
+        "subject_mapping.json\n"
+        "  cmmlu         CMMLU: dev/SUBJECT.csv and test/SUBJECT.csv\n"
+        "Outputs (a file, or a folder that is searched):\n"
+        "  alpaca        AlpacaEval: a list of instruction, output, generator\n"
+        "  evalscope     EvalScope: a run's folder, or files of its reviews/\n"
+        "  gaokao-bench  GAOKAO-Bench: objective questions with model_output\n"
+        "  inspect       inspect_ai: logs in JSON (inspect log convert --to "
+        "json)\n"
+        "  jsonl         JSON lines: id, question, choices, answer, response, "
+        "model\n"
+        "  lawbench      LawBench: predictions/zero_shot/MODEL/TASK.json\n"
+        "  lm-eval       lm-evaluation-harness: samples_TASK_DATE.jsonl\n"
+        "  mt-bench      MT-Bench: model_answer/MODEL.jsonl, question.jsonl\n"
+        "  opencompass   OpenCompass: files of predictions/MODEL/",
 };
 
 static int run(int argc, char **argv)
 {
-    struct options o = { .format = &format_table };
+    struct options o = { .format = &format_table,
+                         .outputs = { .db = DEFAULT_DB } };
     struct err e;
     int rc = cli_parse(&argp, argc, argv, &o);
 
@@ -157,6 +263,6 @@ static int run(int argc, char **argv)
 
 const struct cmd cmd_import = {
     .name = "import",
-    .doc = "turns public benchmarks into suites",
+    .doc = "brings in public benchmarks, and other harnesses' outputs",
     .run = run,
 };

@@ -16,7 +16,7 @@ _mokao_words() {
     quantize) echo "F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS" ;;
     report | import | export)
         "$1" "$2" --help 2>/dev/null |
-            sed -n '/one of:$\|^Formats:$/,$s/^  \([a-z]*\)  .*/\1/p'
+            sed -n '/one of:$\|^Formats:$\|^Benchmarks:$/,$s/^  \([a-z-]*\)  .*/\1/p'
         ;;
     esac
 }

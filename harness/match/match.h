@@ -61,6 +61,7 @@ struct match_kind {
     X(choice)                                                                  \
     X(contains)                                                                \
     X(exact)                                                                   \
+    X(list)                                                                    \
     X(number)                                                                  \
     X(regex)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
