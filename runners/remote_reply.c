@@ -66,7 +66,7 @@ void reading_start(struct reading *r, const struct remote *m,
     sse_free(&r->stream);
     sse_init(&r->stream, framing, EVENT_MOST);
     y->finish = FINISH_OTHER;
-    y->finished = false;
+    y->finished = y->refused = false;
     y->prompt_tokens = y->cached_tokens = y->output_tokens = -1;
     y->events = 0;
     y->fault = (struct fault){ .retry_ms = -1 };
