@@ -115,9 +115,12 @@ static enum err_code read_price(const struct json *j, struct arena *a,
 }
 
 /* "dir/path" unless path is absolute or no file of ours. */
-static const char *resolve(struct arena *a, const char *dir, const char *path)
+static const char *resolve(struct arena *a, const char *dir, const char *kind,
+                           const char *path)
 {
-    if (path[0] == '/' || !dir[0])
+    const struct runner_kind *k = runner_find(kind);
+
+    if (path[0] == '/' || !dir[0] || (k && k->words))
         return arena_strdup(a, path);
     return io_join(a, dir, path);
 }
@@ -145,7 +148,7 @@ static enum err_code read_source(const struct json *j, const char *dir,
     if (rc)
         return rc;
     m->kind = arena_strdup(a, kind);
-    m->path = resolve(a, dir, path);
+    m->path = resolve(a, dir, kind, path);
     return ERR_OK;
 }
 
@@ -324,7 +327,10 @@ static enum err_code read_inline(const char *spec, struct arena *a,
         providers_close(table);
         return rc;
     }
-    out->id = out->name = stem(out->path, a);
+    if (runner_find(out->kind)->words)
+        out->id = out->name = arena_strdup(a, spec);
+    else
+        out->id = out->name = stem(out->path, a);
     out->vendor = "";
     out->open = true;
     return a->failed ? err_set(e, ERR_NOMEM, "no memory") : ERR_OK;

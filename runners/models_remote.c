@@ -60,6 +60,7 @@ enum err_code remote_complete(const struct provider *p, struct arena *a,
         out->price_out = price->out;
         out->currency = keep(a, price->currency);
         out->price_date = keep(a, price->date);
+        out->price_source = keep(a, price->source);
     }
     return a->failed ? err_set(e, ERR_NOMEM, "no memory for a model") : ERR_OK;
 }

@@ -10,7 +10,7 @@ static const char *const kind_names[] = { [REQUEST_CHAT] = "chat",
 
 /* --- writing --------------------------------------------------------------- */
 
-static void write_request(struct jw *w, const struct request *q)
+void record_request(struct jw *w, const struct request *q)
 {
     jw_str(w, "kind", kind_names[q->kind]);
     if (q->n_messages) {
@@ -77,7 +77,7 @@ enum err_code record_write(const struct request *q, const struct response *r,
 
     jw_init(&w, out, false);
     jw_object(&w, NULL);
-    write_request(&w, q);
+    record_request(&w, q);
     if (r->code)
         write_error(&w, r);
     else
@@ -266,13 +266,12 @@ static enum err_code read_answer(const struct json *j, struct arena *a,
     return ERR_OK;
 }
 
-enum err_code record_read(struct str line, struct arena *a, struct request *q,
-                          struct response *r, struct err *e)
+enum err_code record_response(const struct json *j, const struct request *q,
+                              struct arena *a, struct response *r,
+                              struct err *e)
 {
-    struct json *j = NULL;
-    enum err_code rc;
+    const struct json *error = json_get(j, "error");
 
-    *q = (struct request){ 0 };
     *r = (struct response){ .attempts = 1,
                             .finish = FINISH_SCORED,
                             .margin = NAN,
@@ -281,13 +280,20 @@ enum err_code record_read(struct str line, struct arena *a, struct request *q,
                             .output_tokens = -1,
                             .latency_ns = -1,
                             .first_token_ns = -1 };
-    rc = json_parse(&j, line, e);
+    return error ? read_error(error, a, r, e) : read_answer(j, a, q, r, e);
+}
+
+enum err_code record_read(struct str line, struct arena *a, struct request *q,
+                          struct response *r, struct err *e)
+{
+    struct json *j = NULL;
+    enum err_code rc = json_parse(&j, line, e);
+
+    *q = (struct request){ 0 };
     if (!rc)
         rc = read_request(j, a, q, e);
-    if (!rc && json_get(j, "error"))
-        rc = read_error(json_get(j, "error"), a, r, e);
-    else if (!rc)
-        rc = read_answer(j, a, q, r, e);
+    if (!rc)
+        rc = record_response(j, q, a, r, e);
     if (!rc && a->failed)
         rc = err_set(e, ERR_NOMEM, "no memory for a recorded exchange");
     json_free(j);

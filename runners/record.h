@@ -21,4 +21,11 @@ enum err_code record_write(const struct request *q, const struct response *r,
 enum err_code record_read(struct str line, struct arena *a, struct request *q,
                           struct response *r, struct err *e) MUST_CHECK;
 
+/* The parts of a line, for runners that speak in the same words: the members
+ * of a request; an answer or an "error" to it, into the arena. */
+void record_request(struct jw *w, const struct request *q);
+enum err_code record_response(const struct json *j, const struct request *q,
+                              struct arena *a, struct response *r,
+                              struct err *e) MUST_CHECK;
+
 #endif

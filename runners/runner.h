@@ -132,6 +132,7 @@ struct runner;
 struct runner_kind {
     const char *name; /* the prefix of inline specs: "gguf" */
     const char *doc;
+    bool words; /* a model's path is a command line, not a file */
     enum err_code (*open)(struct runner **out, const struct model_spec *m,
                           const struct runner_params *p, struct err *e);
     void (*close)(struct runner *r);
@@ -158,6 +159,7 @@ struct runner {
 };
 
 #define RUNNER_KINDS(X)                                                        \
+    X(cmd)                                                                     \
     X(engine)                                                                  \
     X(replay)
 #define RUNNER_DECL(name) extern const struct runner_kind runner_##name;
