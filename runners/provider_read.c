@@ -31,12 +31,10 @@ static const char *const limit_members[] = { "concurrency", "rpm", "tpm",
                                              NULL };
 static const char *const message_members[] = { "max", "alternate", "stop",
                                                NULL };
-static const char *const stream_members[] = { "usage", "options", "repeats",
-                                              NULL };
+static const char *const stream_members[] = { "options", NULL };
 static const char *const params[] = { "temperature", "top_p", "top_k",
                                       "max_tokens",  "seed",  "stop",
                                       "system",      NULL };
-static const char *const usages[] = { "last", "finish", "choice", NULL };
 static const char *const auths[] = { "bearer",
                                      "optional_bearer",
                                      "bearer_or_jwt",
@@ -160,7 +158,6 @@ static enum err_code check_strings_of(const struct json *row, const char *key,
 static enum err_code check_stream(const struct json *row, struct err *e)
 {
     const struct json *j = json_get(row, "stream");
-    const char *usage;
     bool flag;
     enum err_code rc = want_type(j, "stream", JSON_OBJECT, e);
 
@@ -168,13 +165,7 @@ static enum err_code check_stream(const struct json *row, struct err *e)
         return rc;
     rc = json_only(j, stream_members, e);
     if (!rc)
-        rc = json_get_str_or(j, "usage", "last", &usage, e);
-    if (!rc)
-        rc = want_one_of(usages, usage, "usage", e);
-    if (!rc)
         rc = json_get_bool_or(j, "options", false, &flag, e);
-    if (!rc)
-        rc = json_get_bool_or(j, "repeats", false, &flag, e);
     return rc ? err_wrap(e, "stream") : ERR_OK;
 }
 
