@@ -12,9 +12,10 @@ for t in build/debug/tests/t_*; do
         >build/valgrind.log 2>&1 || { echo "valgrind: $t"; tail -n 30 build/valgrind.log; bad=1; }
 done
 echo "== thread sanitizer"
-make V=tsan build/tsan/tests/t_pool build/tsan/tests/t_jobs build/tsan/mokao || exit
-for t in build/tsan/tests/t_pool build/tsan/tests/t_jobs; do "$t" || bad=1; done
+make V=tsan build/tsan/tests/t_pool build/tsan/tests/t_jobs build/tsan/tests/t_serve build/tsan/mokao || exit
+for t in build/tsan/tests/t_pool build/tsan/tests/t_jobs build/tsan/tests/t_serve; do "$t" || bad=1; done
 MOKAO=$PWD/build/tsan/mokao sh tests/e2e/run.sh || bad=1
+MOKAO=$PWD/build/tsan/mokao sh tests/e2e/serve.sh || bad=1
 echo "== fuzzing, ${FUZZ_SECONDS:-60} s each"
 for f in tests/fuzz/fuzz_*.c; do
     make -s fuzz T="$(basename "$f" .c | sed s/fuzz_//)" S="${FUZZ_SECONDS:-60}" >build/fuzz.log 2>&1 ||

@@ -29,6 +29,7 @@ need libssl-dev "SHA-256, signatures" lib openssl
 need libcurl4-openssl-dev "remote models" lib libcurl
 need libmicrohttpd-dev "mokao serve" lib libmicrohttpd
 need check "the unit tests" lib check
+need curl "the tests of mokao serve" have curl
 need gnuplot-nox "plots" have gnuplot
 need fonts-noto-cjk "Chinese labels of plots" debian fonts-noto-cjk
 need sqlite3 "looking into the database" have sqlite3

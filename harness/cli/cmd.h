@@ -32,6 +32,7 @@ struct cmd {
     X(report) \
     X(run) \
     X(score) \
+    X(serve) \
     X(suite) \
     X(tokenize)
 /* clang-format on */
