@@ -22,6 +22,8 @@ struct pass;
 struct arch {
     const char *name; /* general.architecture */
     const char *doc;  /* the models that are of this family */
+    const char *chat; /* chat template where files have none and all models of
+                         the family want the same one; or NULL */
     void (*load)(struct loader *l);
     /* Takes the batch from token ids to the normalised rows that the output
      * matrix is applied to. */

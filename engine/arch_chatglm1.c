@@ -177,6 +177,7 @@ static void forward(const struct net *n, struct pass *p)
 
 const struct arch arch_chatglm1 = {
     .name = "chatglm1",
+    .chat = "chatglm",
     .doc = "ChatGLM-6B, the first",
     .load = load,
     .forward = forward,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/arch.h"
 #include "engine/chat.h"
 #include "engine/engine.h"
 #include "engine/vocab_kind.h"
@@ -289,6 +290,7 @@ static enum err_code read_rules(struct vocab *v, const struct gguf *g,
     enum err_code rc;
 
     v->add_space_prefix = k->add_space_prefix;
+    v->codes_blanks = k->blanks && vocab_codes_blanks(v);
     rc = read_id(v, g, "tokenizer.ggml.bos_token_id", k->bos, &f->bos, e);
     if (!rc)
         rc = read_id(v, g, "tokenizer.ggml.eos_token_id", k->eos, &f->eos, e);
@@ -310,7 +312,10 @@ static enum err_code read_rules(struct vocab *v, const struct gguf *g,
 static bool is_special(const struct vocab *v, int32_t id, bool control)
 {
     enum token_type t = vocab_type(v, id);
+    char c;
 
+    if (v->codes_blanks && vocab_blanks_of(vocab_text(v, id), &c))
+        return false; /* pieces of the model */
     return t == TOKEN_USER ||
            (control && (t == TOKEN_CONTROL || t == TOKEN_UNKNOWN));
 }
@@ -524,8 +529,16 @@ static size_t copy_out(struct str s, char *out, size_t cap)
 size_t vocab_bytes(const struct vocab *v, int32_t id, bool special, char *out,
                    size_t cap)
 {
+    size_t n;
+    char c;
+
     if (id < 0 || id >= v->info.n_tokens)
         return 0;
+    n = v->codes_blanks ? vocab_blanks_of(vocab_text(v, id), &c) : 0;
+    if (n > 0 && cap > 0)
+        memset(out, c, n < cap ? n : cap);
+    if (n > 0)
+        return n;
     switch (vocab_type(v, id)) {
     case TOKEN_CONTROL:
     case TOKEN_UNKNOWN:
@@ -597,13 +610,24 @@ static enum err_code find_kind(struct vocab *v, struct str model, struct err *e)
     return ERR_FORMAT;
 }
 
+/* Of the family, for files without a template. */
+static const char *family_chat(const struct gguf *g)
+{
+    struct str name = { "", 0 };
+    const struct arch *a = NULL;
+
+    if (gguf_str(g, "general.architecture", &name, NULL) == ERR_OK)
+        a = arch_find(name, NULL);
+    return a && a->chat ? a->chat : "";
+}
+
 static enum err_code read_chat(struct vocab *v, const struct gguf *g,
                                struct err *e)
 {
     struct str s = { NULL, 0 };
     enum err_code rc = gguf_str(g, "tokenizer.chat_template", &s, e);
 
-    v->info.chat = "";
+    v->info.chat = s.p ? "" : family_chat(g);
     if (rc || !s.p)
         return rc;
     v->chat_source = mem_alloc(s.n + 1);

@@ -34,6 +34,7 @@ struct vocab {
     void *model; /* the kind's own */
     int32_t unk; /* -1: none */
     bool add_space_prefix;
+    bool codes_blanks;              /* vocab_blanks.c */
     uint32_t *start;                /* [n_tokens + 1] offsets in text */
     char *text;                     /* all spellings, each followed by a NUL */
     unsigned char *type;            /* enum token_type, TOKEN_STOP may be set */
@@ -58,7 +59,8 @@ struct vocab_kind {
     const char *name;                        /* tokenizer.ggml.model */
     bool add_bos, add_eos, add_space_prefix; /* defaults of the keys */
     bool scores;                             /* the key is needed */
-    int32_t bos, eos, unk;                   /* defaults of the keys */
+    bool blanks;           /* of a vocabulary that has tokens for them */
+    int32_t bos, eos, unk; /* defaults of the keys */
     /* pre: the pre-tokenizer's name, "" when the file has none; it may set
      * v->name and the defaults of info */
     enum err_code (*open)(struct vocab *v, const struct gguf *g, struct str pre,
@@ -120,9 +122,16 @@ void vocab_byte_ids(const struct vocab *v, int32_t ids[256]);
 /* Running text of a SentencePiece token: U+2581 is a space, <0xHH> a byte. */
 size_t vocab_spm_bytes(const struct vocab *v, int32_t id, char *out,
                        size_t cap);
-/* x->text = the piece with its prefix, spaces as U+2581. */
+#define VOCAB_SPACE "\xE2\x96\x81" /* U+2581, a space in SentencePiece */
+/* x->text = the piece with its prefix, spaces as U+2581, blanks coded. */
 enum err_code vocab_spm_text(struct encoder *x, struct str piece,
                              struct err *e) MUST_CHECK;
+/* Whether line ends, tabs and runs of spaces are tokens, as in ChatGLM-6B. */
+bool vocab_codes_blanks(const struct vocab *v);
+/* How many of *c a token of that spelling stands for, 0 if it is no such. */
+size_t vocab_blanks_of(struct str s, char *c);
+/* Appends s to x->text with those tokens' spellings in it. */
+void vocab_code_blanks(struct encoder *x, struct str s);
 /* The bytes of s as byte tokens, else the unknown token once. */
 void vocab_fallback(struct encoder *x, const int32_t byte_id[256],
                     struct str s);

@@ -50,8 +50,6 @@ static int byte_of(struct str s)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-#define LOW_LINE "\xE2\x96\x81" /* U+2581, a space in these vocabularies */
-
 size_t vocab_spm_bytes(const struct vocab *v, int32_t id, char *out, size_t cap)
 {
     struct str s = vocab_text(v, id);
@@ -64,7 +62,7 @@ size_t vocab_spm_bytes(const struct vocab *v, int32_t id, char *out, size_t cap)
         return 1;
     }
     for (size_t at = 0; at < s.n; n++) {
-        bool space = str_starts(str_sub(s, at, s.n), STR(LOW_LINE));
+        bool space = str_starts(str_sub(s, at, s.n), STR(VOCAB_SPACE));
 
         if (n < cap)
             out[n] = space ? ' ' : s.p[at];
@@ -77,14 +75,16 @@ enum err_code vocab_spm_text(struct encoder *x, struct str piece, struct err *e)
 {
     buf_clear(&x->text);
     if (x->v->add_space_prefix)
-        buf_str(&x->text, LOW_LINE);
-    for (size_t at = 0; at < piece.n;) {
+        buf_str(&x->text, VOCAB_SPACE);
+    if (x->v->codes_blanks)
+        vocab_code_blanks(x, piece);
+    for (size_t at = 0; at < piece.n && !x->v->codes_blanks;) {
         const char *space = memchr(piece.p + at, ' ', piece.n - at);
         size_t to = space ? (size_t)(space - piece.p) : piece.n;
 
         buf_add(&x->text, piece.p + at, to - at);
         if (space)
-            buf_str(&x->text, LOW_LINE);
+            buf_str(&x->text, VOCAB_SPACE);
         at = to + 1;
     }
     return buf_check(&x->text, "tokenizer's text", e);

@@ -144,6 +144,7 @@ const struct vocab_kind vocab_t5 = {
     .add_eos = true,
     .add_space_prefix = true,
     .scores = true,
+    .blanks = true,
     .bos = -1,
     .eos = 1,
     .unk = 2,

@@ -497,6 +497,8 @@ START_TEST(answers_end_as_the_family_ends_them)
     ck_assert(last == 0 || ids[n - 1] == last);
     last = ends[_i].prompt_end[0];
     ck_assert(last == 0 || ids[n - 2] == last);
+    if (strcmp(mk_model_info(m)->arch, "chatglm1") == 0)
+        ck_assert_str_eq(mk_model_info(m)->chat, ends[_i].chat);
     mk_model_close(m);
 }
 END_TEST

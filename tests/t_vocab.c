@@ -752,6 +752,51 @@ START_TEST(unused_pieces_are_taken_apart)
 }
 END_TEST
 
+/* Line ends, tabs and runs of spaces are tokens in ChatGLM-6B, also in the
+ * middle of a text, and no space comes in front of what follows them. */
+START_TEST(blanks_are_tokens_where_the_vocabulary_has_them)
+{
+    static const char *const tokens[] = { "<pad>", "</s>",        "<unk>",
+                                          "<n>",   "<|tab|>",     "<|blank_2|>",
+                                          "a",     "<|blank_3|>", "\u2581a",
+                                          "b",     "\u2581",      NULL };
+    static const int32_t kind[] = { 3, 3, 2, 4, 4, 4, 1, 4, 1, 1, 1 };
+    static const float score[] = { 0, 0, 0, 0, 0, 0, -3, 0, -2, -3, -4 };
+    static const struct made_keys k = { "t5", tokens, NULL, kind,
+                                        11,   score,  11,   -1 };
+    static const struct {
+        const char *text;
+        int32_t ids[8]; /* up to the first 0 */
+    } cases[] = {
+        { "a\nb", { 8, 3, 9 } },
+        { "a\n\tb", { 8, 3, 4, 9 } },
+        { "a b", { 8, 10, 9 } },
+        { "a  b", { 8, 5, 9 } },
+        { "a     b", { 8, 7, 5, 9 } },
+        { "a       b", { 8, 7, 7, 10, 9 } },
+        { " a", { 10, 8 } },
+        { "\n", { 10, 3 } },
+        { "b\na   a", { 10, 9, 3, 6, 7, 6 } },
+    };
+    struct opened o;
+
+    t_ok(open_keys(&k, &o), &e);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct ids ids = tokenize(o.v, str_of(cases[c].text), 0);
+        struct buf back = joined(o.v, &ids);
+
+        for (size_t i = 0; i < ids.n; i++)
+            ck_assert_msg(ids.p[i] == cases[c].ids[i], "\"%s\": %zu is %d",
+                          cases[c].text, i, (int)ids.p[i]);
+        ck_assert_int_eq(cases[c].ids[ids.n], 0);
+        ck_assert_str_eq(back.p + 1, cases[c].text);
+        buf_free(&back);
+        ids_free(&ids);
+    }
+    close_vocab(&o);
+}
+END_TEST
+
 /* --- size ----------------------------------------------------------------- */
 
 static const char *const big[] = { "gpt-2", "qwen2", "llama-spm" };
@@ -871,6 +916,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_byte_without_a_token_is_an_error);
     tcase_add_test(tc, special_tokens_longest_first);
     tcase_add_test(tc, unused_pieces_are_taken_apart);
+    tcase_add_test(tc, blanks_are_tokens_where_the_vocabulary_has_them);
     tcase_add_loop_test(tc, a_megabyte_without_spaces_takes_under_a_second, 0,
                         N(big));
     tcase_add_loop_test(tc, without_memory, 0, N(small));
