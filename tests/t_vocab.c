@@ -297,7 +297,8 @@ END_TEST
 
 static const char *const real[] = { "smollm2-135m-instruct-q4_1",
                                     "qwen2.5-coder-0.5b-instruct-q4_k_m",
-                                    "gemma3-270m-q4_k_m" };
+                                    "gemma3-270m-q4_k_m",
+                                    "qwen2.5-coder-1.5b-instruct-q4_k_m" };
 
 START_TEST(real_models)
 {
@@ -306,6 +307,7 @@ START_TEST(real_models)
     struct json *j;
     struct opened o;
     struct buf b;
+    int n = 0;
 
     buf_init(&b, 1 << 16);
     snprintf(path, sizeof path, "%s.gguf", real[_i]);
@@ -324,7 +326,7 @@ START_TEST(real_models)
     ck_assert_int_eq(vocab_info(o.v)->add_bos,
                      json_bool(json_get(j, "add_bos")));
     for (const struct json *r = json_child(json_get(j, "tokenizer")); r;
-         r = json_next(r)) {
+         r = json_next(r), n++) {
         struct str text = with_nuls(json_string(json_get(r, "text")), &b);
 
         expect_ids(o.v, text, 0, json_get(r, "ids"), real[_i]);
@@ -332,6 +334,7 @@ START_TEST(real_models)
                    json_get(r, "ids_special"), real[_i]);
         expect_back(o.v, text, NULL, real[_i]);
     }
+    ck_assert_int_eq(n, 93);
     buf_free(&b);
     json_free(j);
     close_vocab(&o);
