@@ -19,6 +19,8 @@
 static const struct backend *const backends[] = { BACKENDS(BACKEND_ENTRY) };
 #define N_BACKENDS (sizeof backends / sizeof backends[0])
 
+#define NEAR_TIE 0.2F /* what reports mark */
+
 /* --- reference logits ----------------------------------------------------- */
 
 static void check_near(double got, double want, double bar, const char *what)
@@ -128,11 +130,35 @@ static double nmse_of(const float *x, const struct ref *r)
     return err / all;
 }
 
+/* Largest minus second largest. */
+static float margin_of(const float *x, size_t n)
+{
+    size_t best = tiny_argmax(x, n);
+    float second = -INFINITY;
+
+    for (size_t i = 0; i < n; i++)
+        if (i != best)
+            second = fmaxf(second, x[i]);
+    return x[best] - second;
+}
+
 /* Activations as int8 move these models' logits by up to 0.4 (0.45 in other
- * engines): the likeliest token is compared where the next is further off. */
-static void check_integers(const struct ref *r)
+ * engines), so the two likeliest tokens may change places where they are 0.3
+ * apart or less; then they are so near each other afterwards that reports mark
+ * them as a near-tie.  Of all the models one (qwen2-q4k, 0.29) does it. */
+static void check_likeliest(const float *x, const struct ref *r)
 {
     double margin = json_number(json_at(json_get(r->j, "greedy_margins"), 0));
+
+    if ((int32_t)tiny_argmax(x, r->n_vocab) == r->greedy[0])
+        return;
+    ck_assert_msg(margin <= 0.3 && margin_of(x, r->n_vocab) < NEAR_TIE,
+                  "the likeliest token changed, by %g instead of %g",
+                  (double)margin_of(x, r->n_vocab), margin);
+}
+
+static void check_integers(const struct ref *r)
+{
     bool done = false;
     float x[MAX_VOCAB];
 
@@ -147,8 +173,7 @@ static void check_integers(const struct ref *r)
         tiny_compute(c, tiny_seq(c), r->prompt, REF_PROMPT, MK_WANT_LAST, x);
         ck_assert_msg(nmse_of(x, r) <= 1e-2, "NMSE on %s is %g",
                       backends[b]->name, nmse_of(x, r));
-        if (margin > 0.3)
-            ck_assert_int_eq((int)tiny_argmax(x, r->n_vocab), r->greedy[0]);
+        check_likeliest(x, r);
         mk_ctx_close(c);
         mk_model_close(m);
     }
