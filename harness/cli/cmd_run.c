@@ -490,6 +490,7 @@ static enum err_code run_with(struct session *s, size_t i, bool *done,
         return e->code;
     for (size_t k = i; k < s->o->models.n; k++) {
         if (k > i && (!shares_loop(&first) || done[k] ||
+                      is_named(group, n, s->o->models.v[k]) ||
                       model_find(s->o->models.v[k], s->o->models_file,
                                  &s->arena, &m, e) ||
                       strcmp(m.kind, first.kind) != 0))
