@@ -293,10 +293,21 @@ void transfer_end(struct transfer *t, enum http_end end, int status,
 
 /* --- how transfers end ----------------------------------------------------- */
 
+/* Whether there was a connection to send on. */
+static bool was_sent(CURL *easy)
+{
+    curl_off_t at = 0;
+
+    return !curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &at) && at > 0;
+}
+
 static enum http_end end_of(CURLcode rc, const struct transfer *t)
 {
     if (t->stopped != HTTP_DONE)
         return t->stopped;
+    /* An answer that is no HTTP is told as an unsupported protocol. */
+    if (rc == CURLE_UNSUPPORTED_PROTOCOL && was_sent(t->easy))
+        return HTTP_BROKEN;
     switch ((int)rc) {
     case CURLE_OK:
         return HTTP_DONE;

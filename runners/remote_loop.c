@@ -16,6 +16,7 @@
 
 enum {
     FATAL_MOST = 3,        /* in a row, then a model stops */
+    FATAL_LATER = 10,      /* the same once it has answered */
     UNREACHABLE_MOST = 10, /* requests given up in a row, no connection */
     DELIVER_AT_ONCE = 16,
     RATE_PATIENCE = 4,     /* "too fast" may be told so many times more */
@@ -80,8 +81,9 @@ struct lane {
     struct key *key;
     struct queue ready, waiting;
     size_t n_jobs, n_ended, under_way;
-    bool dry;     /* `next` had none; ask again after a delivery */
-    bool stopped; /* nothing more is asked */
+    bool dry;      /* `next` had none; ask again after a delivery */
+    bool answered; /* at least once */
+    bool stopped;  /* nothing more is asked */
     int fatal, unreachable;
     int64_t wake_ns;    /* when the pace allows the next; INT64_MAX: unknown */
     double mean_output; /* tokens, of the answers so far; -1: none */
@@ -211,11 +213,12 @@ static enum err_code lane_code(enum err_code stored)
 static void count_fault(struct lane *l, struct job *j)
 {
     const struct failure *f = &j->reading.failure;
+    int most = l->answered ? FATAL_LATER : FATAL_MOST;
     const char *m;
 
     l->fatal = f->class == FAULT_FATAL ? l->fatal + 1 : 0;
     l->unreachable = f->unreachable ? l->unreachable + 1 : 0;
-    if (l->fatal < FATAL_MOST && l->unreachable < UNREACHABLE_MOST)
+    if (l->fatal < most && l->unreachable < UNREACHABLE_MOST)
         return;
     m = failure_message(l->model, f, j->failures, &j->arena);
     stop_lane(l, lane_code(f->code), m ? m : "stopped");
@@ -393,6 +396,7 @@ static void answer_job(struct job *j, const struct http_result *r)
 
     pace_grow(&l->key->pace);
     l->fatal = l->unreachable = 0;
+    l->answered = true;
     j->latency_ns += r->total_ns;
     if (j->call == 0 && j->reading.first_text_ns >= 0)
         j->first_token_ns = j->reading.first_text_ns - j->sent_ns;

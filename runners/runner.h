@@ -161,6 +161,7 @@ struct runner {
 #define RUNNER_KINDS(X)                                                        \
     X(cmd)                                                                     \
     X(engine)                                                                  \
+    X(remote)                                                                  \
     X(replay)
 #define RUNNER_DECL(name) extern const struct runner_kind runner_##name;
 RUNNER_KINDS(RUNNER_DECL)
