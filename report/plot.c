@@ -23,6 +23,7 @@
             ".incbin \"" file "\"\n.byte 0\n.popsection\n")
 EMBED("plot_bars_gp", "report/plots/bars.gp");
 EMBED("plot_radar_gp", "report/plots/radar.gp");
+EMBED("plot_scatter_gp", "report/plots/scatter.gp");
 
 extern char **environ;
 

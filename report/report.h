@@ -105,7 +105,7 @@ struct report_kind {
     enum err_code (*plot)(const struct report_params *p, struct err *e);
 };
 /* clang-format off */
-#define REPORT_KINDS(X) X(audit) X(matrix) X(rank)
+#define REPORT_KINDS(X) X(audit) X(cost) X(matrix) X(rank)
 /* clang-format on */
 #define REPORT_DECL(name) extern const struct report_kind report_##name;
 REPORT_KINDS(REPORT_DECL)
@@ -144,7 +144,7 @@ void show_text(struct str s, bool lines, struct buf *out);
 
 /* The scripts of report/plots, as text inside the program.  Each says at its
  * head which variables and data it wants. */
-extern const char plot_bars_gp[], plot_radar_gp[];
+extern const char plot_bars_gp[], plot_radar_gp[], plot_scatter_gp[];
 
 /* `name = 'value'` for a script; controls are left out. */
 void plot_set_str(struct buf *script, const char *name, const char *value);

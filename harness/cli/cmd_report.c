@@ -40,7 +40,7 @@ static const struct argp_option rows[] = {
     { "format", 'f', "FORMAT", 0, "table, md, csv, json or html", 0 },
     { "json", OPT_JSON, NULL, 0, "the same as --format json", 0 },
     { "plot", OPT_PLOT, "FILE", 0,
-      "also draw it: rank bars, matrix radar; .svg or .png", 0 },
+      "also draw it: rank bars, matrix radar, cost scatter; .svg or .png", 0 },
     { "plot-data", OPT_KEEP, "DIR", 0,
       "keep the plot's gnuplot script and data there", 0 },
     { "alpha", OPT_ALPHA, "A", 0, "significance level (0.05)", 0 },
