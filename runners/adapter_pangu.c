@@ -165,9 +165,24 @@ static const char *region_of(const char *url, struct arena *a)
                            : NULL;
 }
 
-/* The project that a token is for bears the region's name. */
-static enum err_code put_identity(struct body *b, const struct endpoint *ep,
-                                  const char *region, struct err *e)
+static void put_member(struct jw *w, const char *object, const char *key,
+                       const char *value)
+{
+    jw_object(w, object);
+    jw_str(w, key, value);
+    jw_end(w);
+}
+
+static void put_method(struct jw *w, const char *name)
+{
+    jw_array(w, "methods");
+    jw_str(w, NULL, name);
+    jw_end(w);
+    jw_object(w, name);
+}
+
+static enum err_code put_key(struct jw *w, const struct endpoint *ep,
+                             struct err *e)
 {
     const char *ak, *sk;
     enum err_code rc;
@@ -175,24 +190,53 @@ static enum err_code put_identity(struct body *b, const struct endpoint *ep,
     if ((rc = auth_secret(ep, "ak", &ak, e)) ||
         (rc = auth_secret(ep, "sk", &sk, e)))
         return rc;
-    jw_object(&b->w, "identity");
-    jw_array(&b->w, "methods");
-    jw_str(&b->w, NULL, "hw_ak_sk");
-    jw_end(&b->w);
-    jw_object(&b->w, "hw_ak_sk");
-    jw_object(&b->w, "access");
-    jw_str(&b->w, "key", ak);
-    jw_end(&b->w);
-    jw_object(&b->w, "secret");
-    jw_str(&b->w, "key", sk);
-    jw_end(&b->w);
-    jw_end(&b->w);
-    jw_end(&b->w);
-    jw_object(&b->w, "scope");
-    jw_object(&b->w, "project");
-    jw_str(&b->w, "name", region);
-    jw_end(&b->w);
-    jw_end(&b->w);
+    put_method(w, "hw_ak_sk");
+    put_member(w, "access", "key", ak);
+    put_member(w, "secret", "key", sk);
+    jw_end(w);
+    return ERR_OK;
+}
+
+static enum err_code put_user(struct jw *w, const struct endpoint *ep,
+                              struct err *e)
+{
+    const char *user, *password, *domain;
+    enum err_code rc;
+
+    if ((rc = auth_secret(ep, "user", &user, e)) ||
+        (rc = auth_secret(ep, "password", &password, e)) ||
+        (rc = auth_secret(ep, "domain", &domain, e)))
+        return rc;
+    put_method(w, "password");
+    jw_object(w, "user");
+    jw_str(w, "name", user);
+    jw_str(w, "password", password);
+    put_member(w, "domain", "name", domain);
+    jw_end(w);
+    jw_end(w);
+    return ERR_OK;
+}
+
+/* A key, or a user where one is set and no key.  The project that a token is
+ * for bears the region's name. */
+static enum err_code put_auth(struct jw *w, const struct endpoint *ep,
+                              const char *region, struct err *e)
+{
+    bool user = !endpoint_secret(ep, "ak") && endpoint_secret(ep, "user");
+    enum err_code rc;
+
+    jw_object(w, NULL);
+    jw_object(w, "auth");
+    jw_object(w, "identity");
+    rc = user ? put_user(w, ep, e) : put_key(w, ep, e);
+    if (rc)
+        return rc;
+    jw_end(w);
+    jw_object(w, "scope");
+    put_member(w, "project", "name", region);
+    jw_end(w);
+    jw_end(w);
+    jw_end(w);
     return ERR_OK;
 }
 
@@ -207,29 +251,23 @@ static enum err_code token_call(const struct endpoint *ep, struct arena *a,
 
     if (signs(ep))
         return ERR_OK;
+    out->method = "POST";
+    out->framing = FRAME_WHOLE;
     out->url = region ? arena_printf(a,
                                      "https://iam.%s.myhuaweicloud.com"
                                      "/v3/auth/tokens",
                                      region)
                       : arena_printf(a, "%s/v3/auth/tokens", ep->base_url);
-    out->framing = FRAME_WHOLE;
+    if (!out->url)
+        return err_set(e, ERR_NOMEM, "an address: out of memory");
     if (!region)
         region = named ? named : "cn-southwest-2";
     body_init(&b);
-    jw_object(&b.w, NULL);
-    jw_object(&b.w, "auth");
-    rc = put_identity(&b, ep, region, e);
-    jw_end(&b.w);
-    jw_end(&b.w);
-    if (rc) {
+    rc = put_auth(&b.w, ep, region, e);
+    if (rc)
         buf_free(&b.buf);
+    if (rc || (rc = body_done(&b, a, out, e)))
         return rc;
-    }
-    if (!out->url)
-        rc = err_set(e, ERR_NOMEM, "an address: out of memory");
-    out->method = "POST";
-    if (body_done(&b, a, out, e) || rc)
-        return e->code;
     return call_header(out, a, e, "Content-Type: application/json");
 }
 
