@@ -1,12 +1,12 @@
 /* A number, whatever its form: 1,200.50  3/4  \frac{3}{4}  50%  百分之五十  五成
- * 1亿2千万  1.2e3  1.2×10³  -7  负七  ￥30  3公里 (number.c reads them).
+ * 1亿2千万  1.2e3  1.2×10³  -7  负七  ￥30  3公里  八折 (number.c reads them).
  *
  * Which number of an answer: one that is stated as the answer (\boxed{},
  * ####, 答案是, 【】) comes before the last one of the text; of several
  * statements of a form the last counts, and in 答案: 3+5=8 what stands behind
  * the last equals sign.  The rule's name says which it was.
  *
- * Values are fractions of 64-bit integers as long as they fit, so that 0.1+0.2
+ * Values are fractions of 128-bit integers as long as they fit, so that 0.1+0.2
  * is 0.3; beyond that they are doubles compared to 12 digits.  Units of one
  * kind are converted when the expected answer has one. */
 #include <math.h>
@@ -47,7 +47,7 @@ static bool is_word(struct str s, const struct number *x)
  * but the first two.  Three bytes of UTF-8 are found in UTF-8 only as a whole
  * character. */
 static const char beginners[] = "¥½零〇一二两三四五六七八九壹贰叁肆伍陆柒捌玖"
-                                "十拾百千万负−–﹣￥";
+                                "十拾百千万负−–﹣￥半";
 
 /* Whether a number may begin at i: not inside a word or another number. */
 static bool may_begin(struct str s, size_t i)
@@ -69,6 +69,19 @@ static bool may_begin(struct str s, size_t i)
            !(before == '.' && i > 1 && match_is_digit(s, i - 2));
 }
 
+/* 2 of 2√3 and of 2\pi, 3 of √3: part of an expression, no number. */
+static bool is_part(struct str s, const struct number *x)
+{
+    static const char *const next[] = { "√", "π", "\\sqrt", "\\pi" };
+    struct str before = str_sub(s, 0, x->at);
+
+    for (size_t i = 0; i < sizeof(next) / sizeof(*next); i++)
+        if (match_starts_at(s, x->end, next[i]))
+            return true;
+    return str_ends(before, STR("√")) || str_ends(before, STR("\\sqrt{")) ||
+           str_ends(before, STR("根号"));
+}
+
 /* The first number of s at or after `from`; the last one if `last`. */
 static bool find_number(const struct number_reader *r, size_t from, bool last,
                         bool chinese, struct number *x)
@@ -84,6 +97,8 @@ static bool find_number(const struct number_reader *r, size_t from, bool last,
         from = y.end;
         if ((y.chinese && !chinese) || is_word(r->s, &y))
             continue;
+        if (is_part(r->s, &y))
+            break;
         *x = y;
         found = true;
         if (!last)
@@ -236,76 +251,110 @@ static enum err_code find_answer(const struct number_reader *r,
 /* ---- comparing ---- */
 
 struct want {
-    struct number_rat value;
-    const struct number_unit *unit;
+    struct rat value;
+    bool has_unit;
+    struct unit unit;
+    double tolerance, relative; /* 0: exact */
 };
 
-/* A string or number; {"value": ..., "unit": "km"} names the unit apart. */
-static enum err_code read_want(const struct json *j, struct arena *a,
+/* The unit named apart from the value. */
+static enum err_code read_unit(const char *name, struct arena *a,
                                struct want *w, struct err *e)
 {
-    bool object = j && json_type(j) == JSON_OBJECT;
-    const struct json *value = object ? json_get(j, "value") : j;
-    const char *unit = json_string(object ? json_get(j, "unit") : NULL);
+    struct str s;
+    enum err_code rc = match_fold(str_of(name), FLAGS, a, &s, e);
+
+    if (rc)
+        return rc;
+    w->has_unit = s.n && unit_read(s, &w->unit) == s.n;
+    if (!w->has_unit)
+        return err_set(e, ERR_FORMAT, "unit: \"%s\" is not known", name);
+    return ERR_OK;
+}
+
+/* Tolerances of the answer's own object come before those of the matcher. */
+static enum err_code read_tolerance(const struct json *j, struct want *w,
+                                    struct err *e)
+{
+    enum err_code rc =
+        json_get_num_or(j, "tolerance", w->tolerance, &w->tolerance, e);
+
+    if (!rc)
+        rc = json_get_num_or(j, "relative", w->relative, &w->relative, e);
+    if (!rc && (w->tolerance < 0 || w->relative < 0))
+        rc = err_set(e, ERR_FORMAT, "tolerance: expected 0 or more");
+    return rc;
+}
+
+/* A string or number; {"value": ..., "unit": "km"} names the unit apart. */
+static enum err_code read_value(const struct json *value, struct arena *a,
+                                struct want *w, struct err *e)
+{
     struct number_reader r = { .t = NULL };
     struct number x;
     enum err_code rc;
 
     if (value && json_type(value) == JSON_NUMBER) {
-        w->value = number_of_double(json_number(value));
-        w->unit = NULL;
-    } else if (json_string(value)) {
-        rc =
-            match_fold(str_trim(str_of(json_string(value))), FLAGS, a, &r.s, e);
-        if (rc)
-            return rc;
-        if (!number_read(&r, 0, &x))
-            return err_set(e, ERR_FORMAT,
-                           "answer: expected a number, got \"%s\"",
-                           json_string(value));
-        *w = (struct want){ x.value, x.unit };
-    } else {
+        w->value = rat_of_double(json_number(value));
+        return ERR_OK;
+    }
+    if (!json_string(value))
         return err_set(e, ERR_FORMAT,
                        "answer: expected a number, a string "
                        "with one, or {\"value\", \"unit\"}");
-    }
-    if (!unit)
-        return ERR_OK;
-    rc = match_fold(str_of(unit), FLAGS, a, &r.s, e);
-    w->unit = rc ? NULL : number_unit(r.s);
-    if (!rc && (!w->unit || strlen(w->unit->name) != r.s.n))
-        rc = err_set(e, ERR_FORMAT, "unit: \"%s\" is not known", unit);
-    return rc;
+    rc = match_fold(str_trim(str_of(json_string(value))), FLAGS, a, &r.s, e);
+    if (rc)
+        return rc;
+    if (!number_read(&r, 0, &x))
+        return err_set(e, ERR_FORMAT, "answer: expected a number, got \"%s\"",
+                       json_string(value));
+    w->value = x.value;
+    w->has_unit = x.has_unit;
+    w->unit = x.unit;
+    return ERR_OK;
+}
+
+static enum err_code read_want(const struct json *j, const struct json *options,
+                               struct arena *a, struct want *w, struct err *e)
+{
+    bool object = j && json_type(j) == JSON_OBJECT;
+    const char *unit = json_string(json_get(options, "unit"));
+    enum err_code rc;
+
+    *w = (struct want){ .has_unit = false };
+    rc = read_tolerance(options, w, e);
+    if (!rc && object)
+        rc = read_tolerance(j, w, e);
+    if (!rc)
+        rc = read_value(object ? json_get(j, "value") : j, a, w, e);
+    if (object && json_string(json_get(j, "unit")))
+        unit = json_string(json_get(j, "unit"));
+    return rc || !unit ? rc : read_unit(unit, a, w, e);
 }
 
 /* The value in the unit that is wanted; false when the units are of different
  * kinds.  A bare number is taken to be in the wanted unit. */
-static bool convert(const struct number *x, const struct number_unit *to,
-                    struct number_rat *v)
+static bool convert(const struct number *x, const struct want *w, struct rat *v)
 {
     *v = x->value;
-    if (!to || !x->unit || to == x->unit)
+    if (!w->has_unit || !x->has_unit)
         return true;
-    if (to->kind != x->unit->kind)
+    if (!unit_like(&x->unit, &w->unit))
         return false;
-    *v = number_mul(*v, number_rat(x->unit->num, x->unit->den));
-    *v = number_div(*v, number_rat(to->num, to->den));
+    *v = rat_mul(*v, unit_ratio(&x->unit, &w->unit));
     return true;
 }
 
-static bool equals(const struct number *x, const struct want *w,
-                   const struct json *options)
+static bool equals(const struct number *x, const struct want *w)
 {
-    double tolerance = json_number(json_get(options, "tolerance"));
-    double relative = json_number(json_get(options, "relative"));
-    struct number_rat v;
+    struct rat v;
     double off;
 
-    if (!convert(x, w->unit, &v))
+    if (!convert(x, w, &v))
         return false;
     off = fabs(v.v - w->value.v) - fabs(w->value.v) * 1e-12;
-    return number_same(v, w->value) || (tolerance > 0 && off <= tolerance) ||
-           (relative > 0 && off <= relative * fabs(w->value.v));
+    return rat_same(v, w->value) || (w->tolerance > 0 && off <= w->tolerance) ||
+           (w->relative > 0 && off <= w->relative * fabs(w->value.v));
 }
 
 static enum err_code is_right(const struct match_in *in, const struct number *x,
@@ -314,13 +363,13 @@ static enum err_code is_right(const struct match_in *in, const struct number *x,
     bool list = json_type(in->expected) == JSON_ARRAY;
     const struct json *j = list ? json_child(in->expected) : in->expected;
     enum err_code rc = ERR_OK;
-    struct want w = { .unit = NULL };
+    struct want w;
 
     *yes = false;
     while (j && !rc && !*yes) {
-        rc = read_want(j, a, &w, e);
+        rc = read_want(j, in->options, a, &w, e);
         if (!rc)
-            *yes = equals(x, &w, in->options);
+            *yes = equals(x, &w);
         j = list ? json_next(j) : NULL;
     }
     return rc;
@@ -372,26 +421,23 @@ static enum err_code run(const struct match_in *in, struct arena *a,
 static enum err_code check(const struct match_in *in, struct err *e)
 {
     static const char *const known[] = { "name", "tolerance", "relative",
-                                         NULL };
+                                         "unit", NULL };
+    static const char *const members[] = { "value", "unit", "tolerance",
+                                           "relative", NULL };
     enum err_code rc = json_only(in->options, known, e);
     bool list = in->expected && json_type(in->expected) == JSON_ARRAY;
     const struct json *j = list ? json_child(in->expected) : in->expected;
-    double tolerance = 0, relative = 0;
     struct arena a;
     struct want w;
 
-    if (!rc)
-        rc = json_get_num_or(in->options, "tolerance", 0, &tolerance, e);
-    if (!rc)
-        rc = json_get_num_or(in->options, "relative", 0, &relative, e);
-    if (!rc && (tolerance < 0 || relative < 0))
-        rc = err_set(e, ERR_FORMAT, "tolerance: expected 0 or more");
     if (!rc && list && !j)
         rc = err_set(e, ERR_FORMAT, "answer: the list is empty");
     arena_init(&a, 0);
     do {
+        if (!rc && j && json_type(j) == JSON_OBJECT)
+            rc = json_only(j, members, e);
         if (!rc)
-            rc = read_want(j, &a, &w, e);
+            rc = read_want(j, in->options, &a, &w, e);
         j = list && j ? json_next(j) : NULL;
     } while (j && !rc);
     arena_free(&a);
@@ -400,7 +446,7 @@ static enum err_code check(const struct match_in *in, struct err *e)
 
 const struct match_kind match_number = {
     .name = "number",
-    .version = 1,
+    .version = 2,
     .doc = "a number in any form; exact, with units",
     .help =
         "answer: 35, \"3/4\", \"50%\", \"1.2亿\", \"3公里\", or\n"
@@ -409,6 +455,8 @@ const struct match_kind match_number = {
         "  equals 3km, and a bare number is taken to be in that unit.\n"
         "tolerance: 0.01 - largest difference that still counts as equal;\n"
         "relative: 0.01 - the same as a part of the answer.  Default: exact.\n"
+        "unit: \"km\" - the unit of answers without one.  The object of an\n"
+        "  answer may hold unit, tolerance and relative of its own.\n"
         "Reads what is stated as the answer (\\boxed{}, ####, 答案是, 【】),\n"
         "else the last number of the text.",
     .check = check,
