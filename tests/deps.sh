@@ -25,6 +25,8 @@ need libcjson-dev "JSON" lib libcjson
 need libpcre2-dev "regular expressions" lib libpcre2-8
 need libutf8proc-dev "Unicode" lib libutf8proc
 need libopencc-dev "Traditional to Simplified" lib opencc
+need libgmp-dev "exact arithmetic of answers" lib gmp
+need libmpfr-dev "values of mathematical answers" lib mpfr
 need libssl-dev "SHA-256, signatures" lib openssl
 need libcurl4-openssl-dev "remote models" lib libcurl
 need libmicrohttpd-dev "mokao serve" lib libmicrohttpd
