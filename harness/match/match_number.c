@@ -35,7 +35,10 @@ static bool is_word(struct str s, const struct number *x)
     for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
         if (str_ends(str_sub(s, 0, x->at), str_of(left[i])))
             return true;
-    if (match_starts_at(s, x->at, "一个") && x->end - x->at == 3)
+    if (number_is_word(str_sub(s, x->at, s.n)) &&
+        !match_starts_at(s, x->at, "一个半") &&
+        !match_starts_at(s, x->at, "一个小时") &&
+        !match_starts_at(s, x->at, "一个月"))
         return true;
     for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++)
         if (x->end - x->at == 3 && match_starts_at(s, x->end, right[i]))

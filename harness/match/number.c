@@ -38,20 +38,33 @@ static size_t skip_blank(struct str s, size_t i)
 
 /* ---- digits ---- */
 
-/* Whether the digit at i was a superscript before it was folded. */
-static bool is_raised(const struct number_reader *r, size_t i)
+/* The character that the digit at i was before it was folded. */
+static int32_t raw_rune(const struct number_reader *r, size_t i)
 {
     struct match_out spot = { .score = 0 };
     size_t at, len;
-    int32_t rune;
 
     if (!r->t || !match_is_digit(r->s, i))
-        return false;
+        return 0;
     at = (size_t)(r->s.p - r->t->text.p) + i;
     match_set_span(&spot, r->t, at, at + 1);
-    rune = text_rune(r->t->response, spot.span_at, &len);
+    return text_rune(r->t->response, spot.span_at, &len);
+}
+
+static bool is_raised(const struct number_reader *r, size_t i)
+{
+    int32_t rune = raw_rune(r, i);
+
     return rune == 0xB2 || rune == 0xB3 || rune == 0xB9 || rune == 0x2070 ||
            (rune >= 0x2074 && rune <= 0x2079);
+}
+
+/* ½ folds to 1⁄2, and 1½ to 11⁄2. */
+static bool is_vulgar(const struct number_reader *r, size_t i)
+{
+    int32_t rune = raw_rune(r, i);
+
+    return (rune >= 0xBC && rune <= 0xBE) || (rune >= 0x2150 && rune <= 0x215E);
 }
 
 /* A comma between groups of three. */
@@ -60,6 +73,12 @@ static bool is_group(struct str s, size_t i)
     return s.p[i] == ',' && match_is_digit(s, i + 1) &&
            match_is_digit(s, i + 2) && match_is_digit(s, i + 3) &&
            !match_is_digit(s, i + 4);
+}
+
+/* Whether the digit at i begins something of its own. */
+static bool is_break(const struct number_reader *r, size_t i)
+{
+    return is_raised(r, i) || (is_vulgar(r, i) && !is_vulgar(r, i - 1));
 }
 
 /* Digits with separators in groups of three and a point. */
@@ -72,7 +91,9 @@ static size_t read_digits(const struct number_reader *r, size_t i,
     struct str s = r->s;
 
     while (i < s.n && n < sizeof(text)) {
-        if (match_is_digit(s, i) && !(i > from && is_raised(r, i))) {
+        if (match_is_digit(s, i)) {
+            if (i > from && is_break(r, i))
+                break;
             text[n++] = s.p[i++];
         } else if (s.p[i] == '.' && !point && match_is_digit(s, i + 1)) {
             point = true;
@@ -206,23 +227,6 @@ static size_t read_slash(const struct number_reader *r, size_t i, struct rat *v)
         return 0;
     *v = rat_div(*v, den);
     return mark + n;
-}
-
-/* 3\frac{1}{2}, 1 1/2, 1又1/2 after a whole number. */
-static size_t read_mixed(const struct number_reader *r, size_t i, struct rat *v)
-{
-    size_t from = i, n = read_frac(r, i, v), blank = skip_blank(r->s, i) - i;
-
-    if (n || (!blank && !word_at(r->s, i, "又")))
-        return n;
-    i += blank ? blank : strlen("又");
-    n = read_frac(r, i, v);
-    if (!n && (n = read_digits(r, i, v)) > 0) {
-        size_t more = read_slash(r, i + n, v);
-
-        n = more ? n + more : 0;
-    }
-    return n ? i + n - from : 0;
 }
 
 /* ---- Chinese ---- */
@@ -367,7 +371,35 @@ size_t number_read_chinese(struct str s, struct rat *v)
     return n;
 }
 
+bool number_is_word(struct str s)
+{
+    static const char *const words[] = { "一个", "三角",   "一元", "二元",
+                                         "十分", "一次",   "二次", "两者",
+                                         "万一", "百分点", NULL };
+
+    return any_at(s, 0, words) > 0;
+}
+
 /* ---- the whole ---- */
+
+/* 3\frac{1}{2}, 1 1/2, 1½, 1又1/2, 1又2分之1 after a whole number. */
+static size_t read_mixed(const struct number_reader *r, size_t i, struct rat *v)
+{
+    size_t n = read_frac(r, i, v), more;
+    size_t skip = skip_blank(r->s, i) - i + word_at(r->s, i, "又");
+
+    if (n || (!skip && !is_vulgar(r, i)))
+        return n;
+    i += skip;
+    n = read_frac(r, i, v);
+    if (!n && skip && word_at(r->s, i - skip, "又"))
+        n = read_share(r, i, v);
+    if (!n && (n = read_digits(r, i, v)) > 0) {
+        more = read_slash(r, i + n, v);
+        n = more ? n + more : 0;
+    }
+    return n ? skip + n : 0;
+}
 
 /* Digits with what may follow them: exponent, fraction, Chinese unit. */
 static size_t read_ascii(const struct number_reader *r, size_t i, struct rat *v)

@@ -29,5 +29,7 @@ bool number_read(const struct number_reader *r, size_t at, struct number *x);
 /* A Chinese numeral, fraction or share at the start of s: 三分之二, 两成, 八折,
  * 百分之五, 一百二十. Returns the bytes read, 0 if there is none. */
 size_t number_read_chinese(struct str s, struct rat *v);
+/* Whether s begins with a word whose numeral counts nothing: 一个, 三角形. */
+bool number_is_word(struct str s);
 
 #endif

@@ -111,13 +111,17 @@ static size_t word_at(struct str s, const char *word)
     return str_starts(s, w) ? w.n : 0;
 }
 
-/* ^2, ^{3}, 2 after a folded ², or what closes \text{cm}^2. */
+/* ^2, ^{3}, ², 2 after a folded ², or what closes \text{cm}^2. */
 static size_t power_at(struct str s, int *power)
 {
-    bool brace = word_at(s, "}") > 0, inner;
-    size_t i = brace;
-    bool caret = word_at(str_sub(s, i, s.n), "^") > 0;
+    bool brace = word_at(s, "}") > 0, inner, caret;
+    size_t i = brace, raised = word_at(s, "²") + word_at(s, "³");
 
+    if (raised) {
+        *power = word_at(s, "²") ? 2 : 3;
+        return raised;
+    }
+    caret = word_at(str_sub(s, i, s.n), "^") > 0;
     i += caret;
     inner = caret && word_at(str_sub(s, i, s.n), "{") > 0;
     i += inner;
