@@ -140,7 +140,13 @@ END_TEST
 
 START_TEST(number_reads_labelled_answers)
 {
-    run_golden(&match_number, 60);
+    run_golden(&match_number, 250);
+}
+END_TEST
+
+START_TEST(math_reads_labelled_answers)
+{
+    run_golden(&match_math, 250);
 }
 END_TEST
 
@@ -410,6 +416,8 @@ static const struct {
     { "exact", "{\"expected\":[\"李白\"],\"response\":\"答案：《李白》。\"}" },
     { "contains", "{\"expected\":{\"all\":[\"春\"],\"none\":[\"冬\"]},"
                   "\"response\":\"春天來了\"}" },
+    { "math",
+      "{\"expected\":\"3/4\",\"response\":\"答案是 $\\\\frac{6}{8}$。\"}" },
     { "number", "{\"expected\":\"3公里\",\"response\":\"答案是三千米\"}" },
     { "regex", "{\"expected\":\"b+\",\"response\":\"abbb\"}" },
 };
@@ -536,6 +544,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, exact_reads_labelled_answers);
     tcase_add_test(tc, list_reads_labelled_answers);
     tcase_add_test(tc, number_reads_labelled_answers);
+    tcase_add_test(tc, math_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, table_is_sorted_and_documented);

@@ -62,6 +62,7 @@ struct match_kind {
     X(contains)                                                                \
     X(exact)                                                                   \
     X(list)                                                                    \
+    X(math)                                                                    \
     X(number)                                                                  \
     X(regex)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
