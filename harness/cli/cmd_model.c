@@ -5,10 +5,12 @@
 
 #include "harness/base/io.h"
 #include "harness/cli/cli_engine.h"
+#include "harness/cli/cli_providers.h"
 #include "harness/cli/cli_table.h"
+#include "harness/cli/cli_try.h"
 #include "harness/cli/cmd.h"
 
-enum option_key { OPT_JSON = 0x100, OPT_TENSORS, OPT_CONTEXT };
+enum option_key { OPT_JSON = 0x100, OPT_TENSORS, OPT_CONTEXT, OPT_PROVIDERS };
 
 enum { VALUE_BYTES = 512, TEXT_BYTES = 1 << 16, DEFAULT_CONTEXT = 4096 };
 
@@ -18,7 +20,7 @@ struct options {
     const struct report_format *format;
     struct cli_list models;
     int64_t context;
-    bool tensors;
+    bool tensors, providers;
     struct arena arena;
 };
 
@@ -31,6 +33,10 @@ struct action {
 static const struct argp_option rows[] = {
     { "context", OPT_CONTEXT, "N", 0,
       "show: memory for N positions of KV cache (4096)", 0 },
+    { "providers", OPT_PROVIDERS, NULL, 0,
+      "list: the services that models can be asked of, and whether their keys "
+      "are set",
+      0 },
     { "tensors", OPT_TENSORS, NULL, 0, "show: every tensor by itself", 0 },
     { "format", 'f', "FORMAT", 0, "table, md, csv, json or html", 0 },
     { "json", OPT_JSON, NULL, 0, "the same as --format json", 0 },
@@ -52,7 +58,7 @@ static const char *state_of(const struct model_spec *m)
     return io_exists(m->path) ? "here" : "missing";
 }
 
-static enum err_code list(struct options *o, struct err *e)
+static enum err_code list_models(struct options *o, struct err *e)
 {
     static const struct column cols[] = {
         { "id", "id", false, COLUMN_ALL },
@@ -84,6 +90,12 @@ static enum err_code list(struct options *o, struct err *e)
     if (!rc && !n)
         table_note(&t, "no models file, or an empty one: models.json here");
     return rc ? rc : cli_print_tables(&t, 1, o->format, e);
+}
+
+static enum err_code list(struct options *o, struct err *e)
+{
+    return o->providers ? cli_list_providers(o->format, &o->arena, e)
+                        : list_models(o, e);
 }
 
 /* --- show ----------------------------------------------------------------- */
@@ -408,112 +420,18 @@ static enum err_code show(struct options *o, struct err *e)
 
 /* --- check ---------------------------------------------------------------- */
 
-struct check {
-    const char *id;
-    enum err_code code;
-    const char *message; /* the first token, or the error */
-    int64_t ns;
-};
-
-/* Token ids of a greeting: as a chat where the model knows chats. */
-static int greeting(const struct mk_model *m, int32_t *ids, size_t cap,
-                    size_t *n, char *msg)
-{
-    static const struct mk_message hello = { "user", "你好" };
-
-    if (*mk_model_info(m)->chat)
-        return mk_chat_ids(m, NULL, &hello, 1, true, ids, cap, n, msg);
-    return mk_tokenize(m, hello.content, strlen(hello.content), MK_ADD_SPECIAL,
-                       ids, cap, n, msg);
-}
-
-static bool all_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
-}
-
-/* One token: *id is the likeliest after a greeting. */
-static enum err_code first_token(struct mk_model *m, float *logits, int32_t *id,
-                                 struct err *e)
-{
-    const struct mk_ctx_params params = { .n_positions = 512 };
-    const struct mk_sampling greedy = { .top_p = 1 };
-    char msg[MK_ERR_LEN] = "";
-    struct mk_ctx *ctx = NULL;
-    int32_t ids[256];
-    uint64_t state = 0;
-    size_t n_vocab = (size_t)mk_model_info(m)->n_vocab;
-    struct mk_piece p = { .tokens = ids,
-                          .want = MK_WANT_LAST,
-                          .logits = logits };
-    int status = mk_ctx_open(&ctx, m, &params, msg);
-
-    if (!status)
-        status = greeting(m, ids, 256, &p.n, msg);
-    if (!status && (!p.n || p.n > 256))
-        status = MK_ELIMIT;
-    if (!status)
-        status = mk_seq_new(ctx, &p.seq, msg);
-    if (!status)
-        status = mk_compute(ctx, &p, 1, msg);
-    mk_ctx_close(ctx);
-    if (status)
-        return cli_engine_error(status, *msg ? msg : "greeting too long", e);
-    if (!all_finite(logits, n_vocab))
-        return err_set(e, ERR_FORMAT, "its logits are not finite numbers");
-    *id = mk_sample(logits, n_vocab, &greedy, &state);
-    return ERR_OK;
-}
-
-static const char *token_text(const struct mk_model *m, int32_t id,
-                              struct arena *a)
-{
-    char bytes[256];
-    size_t n = mk_token_bytes(m, id, true, bytes, sizeof bytes);
-    const char *text;
-    struct buf b;
-
-    buf_init(&b, 1 << 16);
-    cli_put_valid(&b, (struct str){ bytes, n < sizeof bytes ? n : 0 });
-    text = arena_printf(a, "first token %d \"%s\"", id, b.p);
-    buf_free(&b);
-    return text;
-}
-
-static enum err_code try_token(struct mk_model *m, struct options *o,
-                               struct check *c, struct err *e)
-{
-    float *logits =
-        mem_array((size_t)mk_model_info(m)->n_vocab, sizeof *logits);
-    int32_t id = 0;
-    enum err_code rc = logits ? first_token(m, logits, &id, e) : no_memory(e);
-
-    mem_free(logits);
-    if (!rc)
-        c->message = token_text(m, id, &o->arena);
-    return rc;
-}
-
 static void check_one(struct options *o, const char *spec, struct check *c)
 {
     struct model_spec m;
-    struct mk_model *model = NULL;
     struct err e;
-    int64_t start = io_now_ns();
 
-    c->id = spec;
-    c->code = cli_engine_find(spec, o->engine.models_file, &o->arena, &m, &e);
-    if (!c->code)
-        c->code = cli_engine_open(&model, m.path, &o->engine.params, &e);
-    if (!c->code)
-        c->code = try_token(model, o, c, &e);
-    if (c->code)
+    *c = (struct check){ .id = spec, .ask = "" };
+    if (model_find(spec, o->engine.models_file, &o->arena, &m, &e)) {
+        c->code = e.code;
         c->message = arena_strdup(&o->arena, e.msg);
-    c->ns = io_now_ns() - start;
-    mk_model_close(model);
+    } else {
+        cli_try(&m, &o->engine.params, &o->arena, c);
+    }
 }
 
 static enum err_code print_checks(struct options *o, const struct check *c,
@@ -522,18 +440,20 @@ static enum err_code print_checks(struct options *o, const struct check *c,
     static const struct column cols[] = {
         { "model", "model", false, COLUMN_ALL },
         { "state", "state", false, COLUMN_ALL },
+        { "ask", "asked by", false, COLUMN_ALL },
         { "ms", "ms", true, COLUMN_ALL },
         { "message", "message", false, COLUMN_ALL },
     };
     struct table t;
-    enum err_code rc = table_init(&t, &o->arena, "Models", cols, 4, n, e);
+    enum err_code rc = table_init(&t, &o->arena, "Models", cols, 5, n, e);
 
     for (size_t i = 0; !rc && i < n; i++) {
         struct cell *row = table_cell(&t, i, 0);
         row[0] = cell_text(c[i].id);
         row[1] = cell_text(c[i].code ? err_name(c[i].code) : "ok");
-        row[2] = cell_num((double)c[i].ns / 1e6, 0);
-        row[3] = cell_text(c[i].message);
+        row[2] = cell_text(c[i].ask);
+        row[3] = cell_num((double)c[i].ns / 1e6, 0);
+        row[4] = cell_text(c[i].message);
     }
     if (!rc)
         rc = table_check(&t, e);
@@ -628,6 +548,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case OPT_TENSORS:
         o->tensors = true;
         return 0;
+    case OPT_PROVIDERS:
+        o->providers = true;
+        return 0;
     case 'f':
         return cli_arg_format(st, arg, &o->format);
     case OPT_JSON:
@@ -648,8 +571,9 @@ static const struct argp argp = {
     .options = rows,
     .parser = parse,
     .args_doc = "list\nshow MODEL...\ncheck [MODEL...]",
-    .doc = "Lists the models of the models file; shows what is in a GGUF file "
-           "and what it needs; checks that models run by computing one token.",
+    .doc =
+        "Lists the models of the models file; shows what is in a GGUF file "
+        "and what it needs; checks that models answer by asking for one token.",
     .children = children,
 };
 
