@@ -90,7 +90,7 @@ static enum err_code want_one_of(const char *const *list, const char *s,
 {
     if (is_one_of(list, s))
         return ERR_OK;
-    return err_set(e, ERR_FORMAT, "%s: no \"%s\" is known; one of %s ... %s",
+    return err_set(e, ERR_FORMAT, "%s: no \"%s\" is known; expected %s, %s ...",
                    key, s, list[0], list[1]);
 }
 
@@ -469,6 +469,9 @@ static enum err_code read_base_url(const struct json *row, struct provider *p,
 static enum err_code read_flags(const struct json *row, struct provider *p,
                                 struct err *e)
 {
+    static const char *const states[] = { "confirmed", "partly", "unconfirmed",
+                                          NULL };
+    const char *status;
     int64_t top = 0;
     enum err_code rc =
         json_get_bool_or(row, "domestic", false, &p->domestic, e);
@@ -486,6 +489,10 @@ static enum err_code read_flags(const struct json *row, struct provider *p,
         rc = json_get_str_or(row, "auth", "bearer", &p->auth, e);
     if (!rc)
         rc = want_one_of(auths, p->auth, "auth", e);
+    if (!rc)
+        rc = json_get_str_or(row, "status", "unconfirmed", &status, e);
+    if (!rc)
+        rc = want_one_of(states, status, "status", e);
     if (!rc)
         rc = json_get_str_or(row, "shape", "openai", &p->shape, e);
     p->top_logprobs = (int)top;

@@ -16,6 +16,17 @@ static enum err_code no_memory(struct err *e)
 
 /* --- keys ------------------------------------------------------------------ */
 
+/* Whether no call needs it: the address, and roles of headers. */
+static bool is_optional(const struct provider *p, const char *role)
+{
+    const struct json *h = json_child(json_get(p->row, "headers"));
+
+    for (; h; h = json_next(h))
+        if (strcmp(json_string(h), role) == 0)
+            return true;
+    return strcmp(role, "base_url") == 0;
+}
+
 /* "A / B" for variables of one role, " + " before another one's. */
 static const char *variables(const struct provider *p, struct arena *a)
 {
@@ -26,7 +37,7 @@ static const char *variables(const struct provider *p, struct arena *a)
         const char *between = !last                     ? ""
                               : strcmp(last, role) == 0 ? " / "
                                                         : " + ";
-        if (strcmp(role, "base_url") == 0)
+        if (is_optional(p, role))
             continue;
         text = arena_printf(a, "%s%s%s", text, between, p->env[i]);
         last = role;
@@ -37,7 +48,7 @@ static const char *variables(const struct provider *p, struct arena *a)
 static bool has_any_key(const struct provider *p, const char *const *secrets)
 {
     for (size_t i = 0; i < p->n_env; i++)
-        if (secrets[i] && strcmp(p->env_roles[i], "base_url") != 0)
+        if (secrets[i] && !is_optional(p, p->env_roles[i]))
             return true;
     return false;
 }

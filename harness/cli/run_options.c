@@ -220,9 +220,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case OPT_STREAM:
         o->runner.stream = true;
         return 0;
-    case OPT_PROVIDERS:
+    case OPT_PROVIDERS: /* models are found by the same table */
         o->runner.providers = arg;
-        return 0;
+        return setenv("MOKAO_PROVIDERS", arg, 1) ? ENOMEM : 0;
     case OPT_BUDGET:
         return cli_arg_num(st, "budget", arg, 0, 1e9, &o->budget);
     case OPT_RATE:
