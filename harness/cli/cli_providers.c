@@ -27,8 +27,10 @@ static bool is_optional(const struct provider *p, const char *role)
     return strcmp(role, "base_url") == 0;
 }
 
-/* "A / B" for variables of one role, " + " before another one's. */
-static const char *variables(const struct provider *p, struct arena *a)
+/* "A / B" for variables of one role, " + " before another one's; after `most`
+ * of them the rest is dots. */
+static const char *variables(const struct provider *p, size_t most,
+                             struct arena *a)
 {
     const char *text = "", *last = NULL;
 
@@ -39,6 +41,8 @@ static const char *variables(const struct provider *p, struct arena *a)
                                                         : " + ";
         if (is_optional(p, role))
             continue;
+        if (most-- == 0)
+            return arena_printf(a, "%s ...", text);
         text = arena_printf(a, "%s%s%s", text, between, p->env[i]);
         last = role;
     }
@@ -127,7 +131,7 @@ static void fill_row(struct cell *c, const struct provider *p, struct arena *a)
     c[1] = cell_text(arena_strdup(a, p->name_zh));
     c[2] = cell_text(names_of(p, a));
     c[3] = cell_text(arena_strdup(a, p->shape));
-    c[4] = cell_text(variables(p, a));
+    c[4] = cell_text(variables(p, 2, a));
     c[5] = cell_text(key_state(p, a));
     c[6] = cell_text(logprobs_of(p, a));
     c[7] = cell_text(
@@ -137,6 +141,7 @@ static void fill_row(struct cell *c, const struct provider *p, struct arena *a)
                                       ? json_string(json_get(p->row, "status"))
                                       : "yours"));
     c[9] = cell_text(arena_strdup(a, p->note ? p->note : ""));
+    c[10] = cell_text(variables(p, SIZE_MAX, a));
 }
 
 static enum err_code providers_table(struct table *t, const struct providers *p,
@@ -147,12 +152,13 @@ static enum err_code providers_table(struct table *t, const struct providers *p,
         { "vendor", "vendor", false, COLUMN_ALL },
         { "names", "names", false, COLUMN_MACHINE },
         { "shape", "shape", false, COLUMN_ALL },
-        { "key", "key variable", false, COLUMN_ALL },
+        { "key", "key variable", false, COLUMN_PEOPLE },
         { "set", "set", false, COLUMN_ALL },
         { "logprobs", "logprobs", false, COLUMN_ALL },
         { "base_url", "base URL", false, COLUMN_MACHINE },
         { "status", "status", false, COLUMN_ALL },
         { "note", "note", false, COLUMN_MACHINE },
+        { "variables", "variables", false, COLUMN_MACHINE },
     };
     enum { N = sizeof cols / sizeof *cols };
     size_t n = providers_count(p);
