@@ -82,12 +82,13 @@ static bool has_keys(const struct provider *p, const char *const *secrets,
         .now_ms = io_wall_ms(),
     };
     const struct adapter *adapter = adapter_find(p->shape);
-    struct call c;
+    struct call token = { 0 }, c = { 0 };
     struct err e = { .code = ERR_OK };
 
     if (!adapter)
         return false;
-    if (adapter->token_call && adapter->token_call(&ep, a, &c, &e) == ERR_AUTH)
+    if (adapter->token_call &&
+        adapter->token_call(&ep, a, &token, &e) == ERR_AUTH)
         return false;
     return adapter->build(&ep, &q, 0, a, &c, &e) != ERR_AUTH;
 }
