@@ -121,16 +121,22 @@ END_TEST
 
 START_TEST(letters_are_scored_by_the_first_token)
 {
-    static const char *const rows[][3] = {
-        { "aliyun_dashscope", "parameters", "top_logprobs" },
-        { "gemini", "generationConfig", "logprobs" },
+    static const struct {
+        const char *dir, *model, *in, *member, *limit;
+        double most;
+    } rows[] = {
+        { "aliyun_dashscope", "qwen-plus-2025-04-28", "parameters",
+          "top_logprobs", "max_tokens", 5 },
+        { "gemini", "gemini-2.0-flash", "generationConfig", "logprobs",
+          "maxOutputTokens", 20 },
     };
     static const char *options[] = { "A", "B" };
     const struct json *in;
     struct json *j;
     struct call c;
 
-    vendor_init(&v, rows[_i][0], "some-model", NULL);
+    vendor_init(&v, rows[_i].dir, rows[_i].model, NULL);
+    ck_assert(v.adapter->can_score(&v.ep));
     vendor_secrets(&v);
     v.ep.stream = true;
     v.q.kind = REQUEST_SCORE;
@@ -141,11 +147,10 @@ START_TEST(letters_are_scored_by_the_first_token)
     ck_assert_int_eq(c.framing, FRAME_WHOLE);
     ck_assert_ptr_null(vendor_header(&c, "X-DashScope-SSE"));
     j = vendor_json(&v, c.body);
-    in = json_get(j, rows[_i][1]);
-    ck_assert_double_eq(json_number(json_get(in, rows[_i][2])),
-                        v.ep.provider->top_logprobs);
-    ck_assert_double_eq(
-        json_number(json_get(in, _i ? "maxOutputTokens" : "max_tokens")), 1);
+    in = json_get(j, rows[_i].in);
+    ck_assert_double_eq(json_number(json_get(in, rows[_i].member)),
+                        rows[_i].most);
+    ck_assert_double_eq(json_number(json_get(in, rows[_i].limit)), 1);
     json_free(j);
     vendor_free(&v);
 }
@@ -154,7 +159,8 @@ END_TEST
 START_TEST(models_without_logprobs_are_not_scored)
 {
     static const char *const rows[][2] = {
-        { "gemini", "gemini-pro" },
+        { "gemini", "gemini-2.5-pro" },
+        { "aliyun_dashscope", "qwen-plus" },
         { "anthropic", "claude-haiku-4-5" },
         { "huawei_pangu", "some-id" },
     };
@@ -449,7 +455,7 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, a_body_equals_the_vendors_sample, 0, N(requests));
     tcase_add_test(tc, tgi_scores_prompt_and_option);
     tcase_add_loop_test(tc, letters_are_scored_by_the_first_token, 0, 2);
-    tcase_add_loop_test(tc, models_without_logprobs_are_not_scored, 0, 3);
+    tcase_add_loop_test(tc, models_without_logprobs_are_not_scored, 0, 4);
     tcase_add_loop_test(tc, a_call_goes_to_the_vendors_address, 0, N(calls));
     tcase_add_loop_test(tc, qianfan_model_is_in_the_path, 0, 3);
     tcase_add_loop_test(tc, pangu_takes_the_consoles_address, 0, 2);
