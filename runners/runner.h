@@ -147,6 +147,10 @@ struct runner_kind {
                                  const char **out, struct err *e);
     /* Whether options can be scored by log-likelihood. */
     bool (*can_score)(const struct runner *r);
+    /* Prompt tokens of a request by the model's own tokenizer, as its response
+     * would tell them; NULL: it is not here. */
+    enum err_code (*count)(struct runner *r, const struct request *q,
+                           int64_t *tokens, struct err *e);
     /* Runs several runners of this kind from one thread: see
      * runner_run_all().  NULL: they run one after the other. */
     void (*run_all)(struct runner *const *r, const struct exchange *x,

@@ -445,6 +445,43 @@ static enum err_code engine_run(struct runner *base, const struct exchange *x,
     return rc;
 }
 
+/* As the engine counts: what is computed for the options, and what they all
+ * share once.  An option's last token is not computed. */
+static size_t option_tokens(const struct mk_job *job)
+{
+    const struct mk_option *first = &job->options[0];
+    size_t shared = first->n - 1, sum = 0;
+
+    for (size_t i = 0; i < job->n_options; i++) {
+        const struct mk_option *o = &job->options[i];
+        size_t k = 0;
+        while (k < shared && k < o->n - 1 && o->tokens[k] == first->tokens[k])
+            k++;
+        shared = k;
+        sum += o->n - 1;
+    }
+    return sum - shared * (job->n_options - 1);
+}
+
+static enum err_code engine_count(struct runner *base, const struct request *q,
+                                  int64_t *tokens, struct err *e)
+{
+    struct window *w = mem_zalloc(sizeof *w);
+    struct mk_job job;
+    enum err_code rc;
+
+    if (!w)
+        return err_set(e, ERR_NOMEM, "no memory for a window");
+    w->runner = (struct engine_runner *)base;
+    arena_init(&w->arena, 0);
+    rc = make_job(w, q, &job, e);
+    if (!rc)
+        *tokens = (int64_t)(job.n_options ? option_tokens(&job) : job.n_prompt);
+    arena_free(&w->arena);
+    mem_free(w);
+    return rc;
+}
+
 const struct runner_kind runner_engine = {
     .name = "gguf",
     .doc = "a GGUF file in the in-tree engine: gguf:PATH",
@@ -453,4 +490,5 @@ const struct runner_kind runner_engine = {
     .run = engine_run,
     .fingerprint = engine_fingerprint,
     .can_score = engine_can_score,
+    .count = engine_count,
 };

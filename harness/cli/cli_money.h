@@ -4,6 +4,7 @@
 
 #include "harness/base/json.h"
 #include "harness/cli/cmd.h"
+#include "harness/estimate.h"
 #include "harness/meter.h"
 #include "harness/store/store.h"
 
@@ -20,5 +21,11 @@ void cli_run_money(const struct meter *m, const char *before, char *out,
                    size_t n);
 /* Members of the summary's object. */
 void cli_run_money_json(const struct meter *m, struct jw *w);
+
+/* --dry-run: lines for people, members of an object for programs. */
+void cli_run_estimate(const struct estimate *o, const struct tariff *t,
+                      struct buf *out);
+void cli_run_estimate_json(const struct estimate *o, const struct tariff *t,
+                           struct jw *w);
 
 #endif

@@ -43,6 +43,7 @@ struct asked {
     struct model_spec spec;
     struct runner *runner;
     struct meter meter;
+    int64_t model; /* id in the store */
     struct plan plan;
     bool planned; /* meter and plan are there */
     struct run_job job;
@@ -307,11 +308,6 @@ static void summary_line(struct session *s, const struct model_spec *m,
         return;
     }
     buf_printf(&s->out, "%s: ", m->id);
-    if (s->o->dry_run) {
-        buf_printf(&s->out, "%zu to ask, %zu stored\n", plan->n,
-                   plan->n_stored);
-        return;
-    }
     cli_human_time(p->elapsed_ms, time, sizeof time);
     if (p->meter && p->meter->tariff.currency)
         cli_run_money(p->meter, "; ", money, sizeof money);
@@ -325,6 +321,31 @@ static void summary_line(struct session *s, const struct model_spec *m,
                " of them shared, %" PRId64 " generated; %s%s\n",
                p->prompt_tokens, p->cached_tokens, p->output_tokens, time,
                money);
+}
+
+/* What would be asked, and what it would take; nothing is. */
+static enum err_code dry_summary(struct session *s, const struct asked *a,
+                                 struct err *e)
+{
+    const struct plan *plan = &a->plan;
+    struct estimate o;
+
+    if (estimate_plan(&o, plan, a->runner, &s->o->runner, &a->meter.tariff,
+                      s->store, a->model, e))
+        return err_wrap(e, "model %s", a->spec.id);
+    if (!s->o->json) {
+        buf_printf(&s->out, "%s: %zu to ask, %zu stored\n", a->spec.id, plan->n,
+                   plan->n_stored);
+        cli_run_estimate(&o, &a->meter.tariff, &s->out);
+        return ERR_OK;
+    }
+    jw_object(&s->json, NULL);
+    jw_str(&s->json, "model", a->spec.id);
+    jw_int(&s->json, "planned", (int64_t)plan->n);
+    jw_int(&s->json, "stored", (int64_t)plan->n_stored);
+    cli_run_estimate_json(&o, &a->meter.tariff, &s->json);
+    jw_end(&s->json);
+    return ERR_OK;
 }
 
 static enum err_code open_asked(struct session *s, const char *spec,
@@ -341,12 +362,11 @@ static enum err_code plan_asked(struct asked *a, struct err *e)
 {
     struct session *s = a->session;
     struct plan_params params = params_for(s, a->runner, &a->spec);
-    int64_t model;
 
     if (cli_run_meter(&a->meter, &a->spec, &s->rates, &s->purse, s->store, e))
         return e->code;
-    if (put_model(s, a->runner, &a->spec, &model, e) ||
-        plan_make(&a->plan, s->store, model, &params, e)) {
+    if (put_model(s, a->runner, &a->spec, &a->model, e) ||
+        plan_make(&a->plan, s->store, a->model, &params, e)) {
         meter_free(&a->meter);
         return e->code;
     }
@@ -451,7 +471,10 @@ static enum err_code run_group(struct session *s, const char *const *specs,
         rc = run_plans(jobs, s->n_group, e);
     for (size_t i = 0; i < s->n_group; i++) {
         struct asked *a = &group[i];
-        summary_line(s, &a->spec, &a->plan, &a->job.progress);
+        if (!s->o->dry_run)
+            summary_line(s, &a->spec, &a->plan, &a->job.progress);
+        else if (!rc)
+            rc = dry_summary(s, a, e);
         if (a->job.err.code)
             note(s, &a->job.err);
         close_asked(a);

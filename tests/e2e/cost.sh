@@ -45,6 +45,27 @@ exits 0 "a larger one goes on" run -m usd --budget 10
 ok "to all answers" same "$(sql 'SELECT count(*) FROM response')" "$n"
 ok "at the same cost in all" same "$(sql 'SELECT sum(cny_nano) FROM sample_cost')" "$total"
 
+# Estimates: nothing is asked, no key and no network is needed.
+exits 0 "a dry run asks nothing" "$MOKAO" run -m gguf:tests/golden/tiny/qwen2.gguf -s logic --completion \
+    --max-tokens 6 --db "$TMP/dry.db" --dry-run --json
+cp "$TMP/out" "$TMP/json"
+ok "and stores no answer" same "$(sqlite3 "$TMP/dry.db" 'SELECT count(*) FROM sample')" 0
+member() { sqlite3 :memory: "SELECT json_extract(CAST(readfile('$TMP/json') AS TEXT), '\$[0].$1')"; }
+ok "it counts as the engine does" same "$(member prompt_tokens.likely)" "$(sqlite3 "$TMP/r.db" "SELECT
+    sum(prompt_tokens) FROM sample_scores WHERE suite = 'logic'")"
+ok "and says so" same "$(member prompt_tokens_from)" "counted by the model's tokenizer"
+exits 0 "a vendor's model, without its key" env -u OPENAI_API_KEY "$MOKAO" run -m openai:gpt-4 -s logic -s dialogue \
+    --rpm 60 --db "$TMP/dry.db" --dry-run --json
+cp "$TMP/out" "$TMP/json"
+low=$(member cost_cny.low) likely=$(member cost_cny.likely) high=$(member cost_cny.high)
+ok "has a price between bounds" same "$(sqlite3 :memory: "SELECT 0 < $low AND $low < $likely AND $likely < $high")" 1
+ok "by a rate that is named" same "$(sqlite3 "$TMP/dry.db" "SELECT count(*) FROM price WHERE currency = 'USD' AND
+    rate_date IS NOT NULL AND source IS NOT NULL")" 1
+ok "takes its time" same "$(member seconds)" "$(member requests)"
+exits 0 "an unknown price is said" "$MOKAO" run -m "replay:$TMP/r.jsonl" -s logic --db "$TMP/dry.db" --dry-run
+says out "cost           unknown: no price is known"
+says out "guessed from the characters"
+
 exits 0 "--rate goes before the file's" run -m usd --fresh --rate USD=8 --trials 2
 ok "for what is bought from now on" same "$(sql 'SELECT group_concat(cny) FROM (SELECT cny FROM price ORDER BY cny)')" '7.0,8.0'
 exits 4 "no budget without a rate" run -m eur --budget 1
