@@ -135,8 +135,7 @@ static const char *say(struct arena *a, const struct response *r)
 
     if (r->reasoning && !*text)
         return arena_printf(a, "thinks: \"%s\"", r->reasoning);
-    return arena_printf(a, "first token \"%s\" (%s)", text,
-                        finish_name(r->finish));
+    return arena_printf(a, "answers \"%s\" (%s)", text, finish_name(r->finish));
 }
 
 static void deliver(void *user, const struct request *q,

@@ -128,7 +128,7 @@ ROWS = [
     Row("xinference", OA, "/v1", "XINFERENCE_API_KEY", auth="optional", top=20),
     Row("lmdeploy", OA, "/v1", "LMDEPLOY_API_KEY", auth="optional", top=20),
     Row("custom", OA, "/v1", "MOKAO_API_KEY", sample="openai", **dict(HOSTED, top=0)),
-    Row("mokao", OA, "/v1", "MOKAO_TOKEN", sample="openai", echo=True, **HOSTED),
+    Row("mokao", OA, "/v1", "MOKAO_SERVE_TOKEN", sample="openai", echo=True, **HOSTED),
     Row("mindie", OA, "/v1", "MINDIE_API_KEY", auth="optional", top=20),
 ]
 BY_ID = {r.id: r for r in ROWS}
