@@ -79,8 +79,25 @@ static enum err_code find_base_url(struct remote *m, struct err *e)
                : err_set(e, ERR_NOMEM, "no memory for a model");
 }
 
-static void set_defaults(struct runner_params *p)
+/* The row's limits are those of the vendor's own door: another address has
+ * others. */
+static void row_limits(const struct remote *m, struct runner_params *p)
 {
+    const struct provider *row = m->provider;
+
+    if (!row->base_url || strcmp(m->endpoint.base_url, row->base_url) != 0)
+        return;
+    if (!p->concurrency)
+        p->concurrency = (size_t)row->concurrency;
+    if (!(p->rpm > 0))
+        p->rpm = (double)row->rpm;
+    if (!(p->tpm > 0))
+        p->tpm = (double)row->tpm;
+}
+
+static void set_defaults(struct remote *m, struct runner_params *p)
+{
+    row_limits(m, p);
     if (!p->concurrency)
         p->concurrency = CONCURRENCY;
     if (p->retries < 0)
@@ -102,11 +119,11 @@ static enum err_code remote_open(struct runner **out,
     m->params = *p;
     arena_init(&m->arena, 0);
     arena_init(&m->token_arena, 0);
-    set_defaults(&m->params);
     if (find_provider(m, e) || read_secrets(m, e) || find_base_url(m, e)) {
         remote_close(&m->base);
         return e->code;
     }
+    set_defaults(m, &m->params);
     m->endpoint.provider = m->provider;
     m->endpoint.model = &m->model;
     m->endpoint.name = m->model.path;

@@ -5,6 +5,7 @@
 
 #include "harness/base/io.h"
 #include "runners/adapter.h"
+#include "runners/remote.h"
 #include "tests/t.h"
 
 static struct providers *table;
@@ -364,6 +365,35 @@ START_TEST(members_are_added_to_a_row)
 }
 END_TEST
 
+/* What a runner of that model would keep to. */
+static struct runner_params limits_of(const char *provider,
+                                      const char *base_url, double rpm)
+{
+    const struct model_spec m = { .id = "m",
+                                  .kind = "remote",
+                                  .path = "m",
+                                  .provider = provider,
+                                  .base_url = base_url };
+    const struct runner_params asked = { .rpm = rpm, .retries = -1 };
+    struct runner_params p;
+    struct runner *r = NULL;
+
+    t_ok(runner_open(&r, &m, &asked, &e), &e);
+    p = ((struct remote *)r)->params;
+    runner_close(r);
+    return p;
+}
+
+START_TEST(limits_hold_at_the_vendors_own_address)
+{
+    ck_assert(limits_of("moonshot", NULL, 0).rpm == 200);
+    ck_assert_uint_eq(limits_of("moonshot", NULL, 0).concurrency, 50);
+    ck_assert(limits_of("moonshot", NULL, 900).rpm == 900);
+    ck_assert(limits_of("moonshot", "http://h/v1", 0).rpm == 0);
+    ck_assert_uint_eq(limits_of("vllm", NULL, 0).concurrency, 8);
+}
+END_TEST
+
 START_TEST(the_usual_places_are_looked_at)
 {
     const char *dir = arena_printf(&arena, "%s/mokao", t_tmp());
@@ -485,6 +515,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, words_tell_where_codes_do_not);
     tcase_add_test(tc, a_row_of_ones_own_is_added);
     tcase_add_test(tc, members_are_added_to_a_row);
+    tcase_add_test(tc, limits_hold_at_the_vendors_own_address);
     tcase_add_test(tc, the_usual_places_are_looked_at);
     tcase_add_loop_test(tc, faulty_rows_are_told, 0, N(bad));
     tcase_add_test(tc, a_missing_file_is_told);
