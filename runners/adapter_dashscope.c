@@ -90,7 +90,7 @@ static void take(const struct endpoint *ep, const struct request *q,
     take_usage(json_get(body, "usage"), r);
     adapter_finish(ep, adapter_text(hit ? hit : out, "finish_reason"), r);
     if (q->kind == REQUEST_SCORE && r->finished)
-        adapter_first_tokens(q,
+        adapter_first_tokens(ep, q,
                              adapter_at(hit, "logprobs/content/0/top_logprobs"),
                              "token", "logprob", r);
 }

@@ -119,7 +119,8 @@ static void take(const struct endpoint *ep, const struct request *q,
         adapter_finish(ep, adapter_text(hit, "finishReason"), r);
         if (q->kind == REQUEST_SCORE)
             adapter_first_tokens(
-                q, adapter_at(hit, "logprobsResult/topCandidates/0/candidates"),
+                ep, q,
+                adapter_at(hit, "logprobsResult/topCandidates/0/candidates"),
                 "token", "logProbability", r);
     }
 }

@@ -358,13 +358,6 @@ static void take_fault(const struct endpoint *ep, const struct json *body,
         r->fault.class = FAULT_RETRY; /* the row does not know it: try on */
 }
 
-static void no_answer(struct reply *r, enum fault_class class,
-                      const struct endpoint *ep, const char *why)
-{
-    fault_set(&r->fault, ep->provider, 200, NULL, why);
-    r->fault.class = class;
-}
-
 /* --- answers --------------------------------------------------------------- */
 
 static void take_usage(const struct json *usage, struct reply *r)
@@ -454,62 +447,17 @@ static void take_echo(const struct endpoint *ep, const struct request *q,
 
     made = r->output_tokens > 0 ? (size_t)r->output_tokens : 0;
     if (!n || json_len(values) != n || made >= n) {
-        no_answer(r, FAULT_FATAL, ep,
-                  "no log-probabilities of the prompt: the server does not "
-                  "echo them; ask by generation (--ask generate)");
+        adapter_no_answer(
+            r, FAULT_FATAL, ep,
+            "no log-probabilities of the prompt: the server does not "
+            "echo them; ask by generation (--ask generate)");
         return;
     }
     sum_option(tokens, values, n - made, text_count(str_of(q->options[call])),
                &r->logprobs[call], &r->option_tokens[call]);
     if (isnan(r->logprobs[call]))
-        no_answer(r, FAULT_ITEM, ep,
-                  "the echoed tokens are not those of the option");
-    r->finish = FINISH_SCORED;
-    r->finished = true;
-}
-
-/* What an option has at the most that is not among the likeliest tokens: less
- * than the least of them, and no more than all of them leave. */
-static double rest_of(const struct json *top)
-{
-    double sum = 0, least = 0, rest;
-
-    for (const struct json *t = json_child(top); t; t = json_next(t)) {
-        double lp = json_number(json_get(t, "logprob"));
-        sum += exp(lp);
-        least = lp < least ? lp : least;
-    }
-    rest = sum < 1 ? log(1 - sum) : -100;
-    return (rest < least ? rest : least) - 1e-6;
-}
-
-static void take_first(const struct endpoint *ep, const struct request *q,
-                       const struct json *choice, struct reply *r)
-{
-    const struct json *top =
-        adapter_at(choice, "logprobs/content/0/top_logprobs");
-    size_t found = 0;
-
-    for (const struct json *t = json_child(top); t; t = json_next(t)) {
-        const char *token = json_string(json_get(t, "token"));
-        double lp = json_number(json_get(t, "logprob"));
-        if (token && !isnan(lp))
-            adapter_first_token(q, token, lp, r);
-    }
-    for (size_t i = 0; i < q->n_options; i++)
-        found += !isnan(r->logprobs[i]);
-    for (size_t i = 0; found && i < q->n_options; i++)
-        if (isnan(r->logprobs[i])) {
-            r->logprobs[i] = rest_of(top);
-            r->option_tokens[i] = 1;
-        }
-    if (!json_len(top))
-        no_answer(r, FAULT_FATAL, ep,
-                  "the answer has no log-probabilities: this model gives "
-                  "none; ask by generation (--ask generate)");
-    else if (!found)
-        no_answer(r, FAULT_ITEM, ep,
-                  "none of the options is among the likeliest first tokens");
+        adapter_no_answer(r, FAULT_ITEM, ep,
+                          "the echoed tokens are not those of the option");
     r->finish = FINISH_SCORED;
     r->finished = true;
 }
@@ -524,7 +472,9 @@ static void take_choice(const struct endpoint *ep, const struct request *q,
         take_echo(ep, q, call, choice, r);
         return;
     case WAY_FIRST:
-        take_first(ep, q, choice, r);
+        adapter_first_tokens(
+            ep, q, adapter_at(choice, "logprobs/content/0/top_logprobs"),
+            "token", "logprob", r);
         return;
     case WAY_COMPLETION:
         adapter_append(&r->text, choice, "text");
@@ -547,7 +497,7 @@ static void parse(const struct endpoint *ep, const struct request *q,
     if (is_fault(body))
         take_fault(ep, body, r);
     else if (json_type(choice ? choice : body) != JSON_OBJECT || !choice)
-        no_answer(r, FAULT_RETRY, ep, "the answer has no choices");
+        adapter_no_answer(r, FAULT_RETRY, ep, "the answer has no choices");
     else
         take_choice(ep, q, call, choice, r);
 }
@@ -574,7 +524,7 @@ static void take_piece(const struct endpoint *ep, const struct request *q,
     else
         take_message(json_get(choice, "delta"), r);
     if (ended && r->text.n > before) {
-        no_answer(r, FAULT_RETRY, ep, "text after the answer's end");
+        adapter_no_answer(r, FAULT_RETRY, ep, "text after the answer's end");
         return;
     }
     take_usage(json_get(choice, "usage"), r);

@@ -113,9 +113,9 @@ static void parse(const struct endpoint *ep, const struct request *q,
     take_score(prefill, q->options[call], &r->logprobs[call],
                &r->option_tokens[call]);
     if (isnan(r->logprobs[call]))
-        adapter_fault_inside(ep, r, "",
-                             "the answer holds no log-probabilities of the "
-                             "prompt");
+        adapter_no_answer(r, FAULT_ITEM, ep,
+                          "the tokens of the prompt have no "
+                          "log-probabilities that make up the option");
     r->finish = FINISH_SCORED;
     r->finished = true;
 }

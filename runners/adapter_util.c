@@ -104,6 +104,13 @@ void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
         r->fault.class = FAULT_ITEM;
 }
 
+void adapter_no_answer(struct reply *r, enum fault_class class,
+                       const struct endpoint *ep, const char *why)
+{
+    fault_set(&r->fault, ep->provider, 200, NULL, why);
+    r->fault.class = class;
+}
+
 void adapter_fault_at(const struct endpoint *ep, int status,
                       const struct json *body, struct str raw, const char *code,
                       const char *message, struct fault *f)
@@ -145,8 +152,9 @@ void adapter_ended(const struct request *q, struct reply *r)
         most > 0 && r->output_tokens >= most ? FINISH_LENGTH : FINISH_STOP;
 }
 
-void adapter_first_token(const struct request *q, const char *token,
-                         double logprob, struct reply *r)
+/* Notes a token for every option that is this text. */
+static void note_token(const struct request *q, const char *token,
+                       double logprob, struct reply *r)
 {
     struct str t = str_trim(str_of(token));
 
@@ -159,27 +167,62 @@ void adapter_first_token(const struct request *q, const char *token,
     }
 }
 
-void adapter_first_tokens(const struct request *q, const struct json *list,
+/* What an option has at the most that is not among the likeliest tokens: less
+ * than the least of them, and no more than all of them leave. */
+static double rest_of(const struct json *list, const char *logprob)
+{
+    double sum = 0, least = 0, rest;
+
+    for (const struct json *t = json_child(list); t; t = json_next(t)) {
+        double lp = json_number(json_get(t, logprob));
+
+        sum += isnan(lp) ? 0 : exp(lp);
+        least = lp < least ? lp : least;
+    }
+    rest = sum < 1 ? log(1 - sum) : -100;
+    return (rest < least ? rest : least) - 1e-6;
+}
+
+static size_t note_tokens(const struct request *q, const struct json *list,
                           const char *token, const char *logprob,
                           struct reply *r)
 {
-    bool any = false;
+    size_t found = 0;
 
     for (const struct json *t = json_child(list); t; t = json_next(t)) {
         const char *text = json_string(json_get(t, token));
-        double v = json_number(json_get(t, logprob));
+        double lp = json_number(json_get(t, logprob));
 
-        if (text && !isnan(v))
-            adapter_first_token(q, text, v, r);
-        any = any || text;
+        if (text && !isnan(lp))
+            note_token(q, text, lp, r);
     }
+    for (size_t i = 0; i < q->n_options; i++)
+        found += !isnan(r->logprobs[i]);
+    return found;
+}
+
+void adapter_first_tokens(const struct endpoint *ep, const struct request *q,
+                          const struct json *list, const char *token,
+                          const char *logprob, struct reply *r)
+{
+    size_t found = note_tokens(q, list, token, logprob, r);
+
+    for (size_t i = 0; found && i < q->n_options; i++) {
+        if (!isnan(r->logprobs[i]))
+            continue;
+        r->logprobs[i] = rest_of(list, logprob);
+        r->option_tokens[i] = 1;
+    }
+    if (!json_len(list))
+        adapter_no_answer(r, FAULT_FATAL, ep,
+                          "the answer has no log-probabilities: this model "
+                          "gives none; ask by generation (--ask generate)");
+    else if (!found)
+        adapter_no_answer(r, FAULT_ITEM, ep,
+                          "none of the options is among the likeliest first "
+                          "tokens");
     r->finish = FINISH_SCORED;
     r->finished = true;
-    if (any)
-        return;
-    r->fault.class = FAULT_ITEM;
-    put_text(r->fault.message, sizeof r->fault.message,
-             STR("the answer holds no log-probabilities"));
 }
 
 int64_t adapter_top(const struct endpoint *ep)

@@ -27,6 +27,9 @@ void adapter_whole(struct buf *to, const char *text);
  * is that of the row's words and codes, FAULT_ITEM for one it does not know. */
 void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
                           const char *code, const char *message);
+/* A fault of ours: what came holds no answer, and why. */
+void adapter_no_answer(struct reply *r, enum fault_class class,
+                       const struct endpoint *ep, const char *why);
 /* A fault whose code and words lie at these paths of an error body; body NULL:
  * it is no JSON (a proxy's page), its first words are the message. */
 void adapter_fault_at(const struct endpoint *ep, int status,
@@ -40,15 +43,13 @@ bool adapter_next(struct reply *r, int64_t seq, int64_t first);
  * asked for have been used. */
 void adapter_ended(const struct request *q, struct reply *r);
 
-/* Scoring by the first token: notes a token and its log-probability for every
- * option that is this text (white space around them apart). */
-void adapter_first_token(const struct request *q, const char *token,
-                         double logprob, struct reply *r);
-/* An array of {token, log-probability} under these names, then: the reply is
- * scored, or a fault when it told nothing. */
-void adapter_first_tokens(const struct request *q, const struct json *list,
-                          const char *token, const char *logprob,
-                          struct reply *r);
+/* Scoring by the first token: `list` holds the likeliest ones as objects with
+ * two members of these names.  Options are compared without white space around
+ * them; one that is not in the list gets the most that it can have.  The reply is
+ * scored then, or has a fault when there is no list or no option in it. */
+void adapter_first_tokens(const struct endpoint *ep, const struct request *q,
+                          const struct json *list, const char *token,
+                          const char *logprob, struct reply *r);
 /* The most log-probabilities a token comes with, 0: none. */
 int64_t adapter_top(const struct endpoint *ep);
 
