@@ -71,6 +71,19 @@ size_t vocab_spm_bytes(const struct vocab *v, int32_t id, char *out, size_t cap)
     return n;
 }
 
+static void put_marked(struct buf *out, struct str s)
+{
+    for (size_t at = 0; at < s.n;) {
+        const char *space = memchr(s.p + at, ' ', s.n - at);
+        size_t to = space ? (size_t)(space - s.p) : s.n;
+
+        buf_add(out, s.p + at, to - at);
+        if (space)
+            buf_str(out, VOCAB_SPACE);
+        at = to + 1;
+    }
+}
+
 enum err_code vocab_spm_text(struct encoder *x, struct str piece, struct err *e)
 {
     buf_clear(&x->text);
@@ -78,15 +91,8 @@ enum err_code vocab_spm_text(struct encoder *x, struct str piece, struct err *e)
         buf_str(&x->text, VOCAB_SPACE);
     if (x->v->codes_blanks)
         vocab_code_blanks(x, piece);
-    for (size_t at = 0; at < piece.n && !x->v->codes_blanks;) {
-        const char *space = memchr(piece.p + at, ' ', piece.n - at);
-        size_t to = space ? (size_t)(space - piece.p) : piece.n;
-
-        buf_add(&x->text, piece.p + at, to - at);
-        if (space)
-            buf_str(&x->text, VOCAB_SPACE);
-        at = to + 1;
-    }
+    else
+        put_marked(&x->text, piece);
     return buf_check(&x->text, "tokenizer's text", e);
 }
 
