@@ -71,6 +71,8 @@ $O/mokao: $(CLI_OBJ) $O/libmokao.a
 	$(call Q,ld)$(CC) $(LDFLAGS_ALL) $(CLI_OBJ) $O/libmokao.a $(LIBS) -o $@
 $O/tests/t_%: $O/tests/t_%.o $(HELPER_SRC:%.c=$O/%.o) $O/libmokao.a
 	$(call Q,ld)$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $O/libmokao.a $(LIBS) $(shell pkg-config --libs check) -o $@
+$O/tests/bench/%: $O/tests/bench/%.o
+	$(call Q,ld)$(CC) $(LDFLAGS_ALL) $< -o $@
 $O/fuzz/%: tests/fuzz/%.c $O/libmokao.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(LDFLAGS_ALL) $O/libmokao.a $(LIBS) -o $@
@@ -87,7 +89,7 @@ demo: deps ## two real models through the ten suites: ranking, plots, database
 
 check: ## the quick part of the tests, under 30 s
 	@$(MAKE) --no-print-directory V=asan check-run
-tests-built: $(TESTS)
+tests-built: $(TESTS) $O/tests/bench/fake_api
 check-run: tests-built $O/mokao
 	@sh tests/run.sh quick $O
 test: deps models ## unit, golden and end to end, with ASan and UBSan
@@ -107,7 +109,7 @@ golden: all ## rewrite the golden files (read the diff)
 	@GOLDEN=write sh tests/run.sh quick build/asan
 lint: ## layout, layers, clang-tidy, cppcheck
 	@sh tests/lint.sh
-bench: all ## measure: engine, harness, matchers
+bench: all $O/tests/bench/fake_api ## measure: engine, harness, matchers
 	@sh tests/bench.sh
 coverage: ## lines that no test reaches
 	@$(MAKE) --no-print-directory V=cov test-run

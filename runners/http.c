@@ -217,11 +217,14 @@ static size_t on_header(char *p, size_t size, size_t n, void *user)
 {
     struct transfer *t = user;
     struct str line = { p, size * n };
-    size_t colon = str_find(line, STR(":"), 0);
+    size_t colon = str_find(line, STR(":"), 0), blank;
 
     transfer_seen(t);
+    if (str_trim(line).n == 0)
+        t->head_whole = true;
     if (str_starts(line, STR("HTTP/"))) {
-        size_t blank = str_find(line, STR(" "), 0);
+        t->head_whole = false;
+        blank = str_find(line, STR(" "), 0);
         if (blank != (size_t)-1)
             t->handler->on_header(t->user, STR(":status"),
                                   str_sub(line, blank + 1, blank + 4));
@@ -310,7 +313,8 @@ static enum http_end end_of(CURLcode rc, const struct transfer *t)
         return HTTP_BROKEN;
     switch ((int)rc) {
     case CURLE_OK:
-        return HTTP_DONE;
+        /* libcurl takes a head that is cut off for a whole one */
+        return t->head_whole ? HTTP_DONE : HTTP_BROKEN;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
         return HTTP_SETUP;
@@ -343,6 +347,8 @@ static void end_transfer(struct transfer *t, CURLcode rc)
         why = "";
     else if (end == HTTP_TOO_LARGE)
         why = "the answer is too large";
+    else if (rc == CURLE_OK)
+        why = "the connection ended within the headers";
     transfer_end(t, end, (int)status, why);
 }
 
@@ -501,6 +507,7 @@ static enum err_code prepare(struct transfer *t, const struct http_call *c,
     t->limits = *c;
     t->received = 0;
     t->stopped = HTTP_DONE;
+    t->head_whole = false;
     t->error[0] = '\0';
     t->started_ns = t->last_ns = io_now_ns();
     t->first_ns = -1;

@@ -22,6 +22,7 @@ struct transfer {
     size_t received;
     enum http_end stopped; /* why we ended it ourselves, HTTP_DONE: not */
     bool busy;
+    bool head_whole; /* the blank line after the headers came */
     size_t index;
     char error[CURL_ERROR_SIZE];
 };
