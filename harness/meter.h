@@ -24,7 +24,7 @@ struct meter {
     struct purse *purse;
     int64_t nano, cny_nano;      /* spent, where it is known */
     size_t n_priced, n_unpriced; /* responses with known money, and without */
-    int64_t *held; /* reserved, by the request's id */
+    int64_t *held;               /* reserved, by the request's id */
     size_t cap;
     double worst; /* prompt tokens told, over those guessed: the most so far */
 };

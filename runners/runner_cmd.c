@@ -531,8 +531,7 @@ static enum err_code cmd_run(struct runner *base, const struct exchange *x,
     rc = loop(r, e);
     end_all(r, rc ? 0 : GRACE_MS);
     if (!sigismember(&before, SIGPIPE))
-        while (sigtimedwait(&broken, NULL, &none) > 0)
-            continue;
+        (void)sigtimedwait(&broken, NULL, &none); /* one is pending at most */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }

@@ -74,4 +74,64 @@ exits 4 "no budget without a price" run -m "replay:$TMP/r.jsonl" --budget 1
 says err "price"
 exits 2 "rates are checked" run -m usd --rate dollar=7
 says err "--rate"
+
+# Vendors at work, eight requests in flight of two models that share a budget.
+vendors() {
+    mkdir "$TMP/mock"
+    python3 tests/mock/mock.py --out "$TMP/mock" --only openai,deepseek --idle 30 --life 120 >"$TMP/mock/ready" 2>&1 &
+    mock=$!
+    k=0
+    while [ $k -lt 100 ] && ! grep -q ready "$TMP/mock/ready"; do
+        sleep 0.1
+        k=$((k + 1))
+    done
+    grep -q ready "$TMP/mock/ready" || return 1
+    eval "$(python3 tests/mock/keys.py)"
+    python3 tests/mock/suite.py "$TMP/colours" 40
+    urls=$(sed -n 's/.*"base_url": "\(.*\)".*/\1/p' "$TMP/mock/models.json")
+    cat >"$TMP/vendors.json" <<END
+{ "models": [
+    { "id": "dear", "provider": "openai", "model": "mock", "base_url": "$(echo "$urls" | sed -n 1p)",
+      "price": { "in": 10, "out": 30, "currency": "USD", "date": "2026-11-01" } },
+    { "id": "cheap", "provider": "deepseek", "model": "mock", "base_url": "$(echo "$urls" | sed -n 2p)",
+      "price": { "in": 1, "cached": 0.1, "out": 2, "currency": "CNY", "date": "2026-11-01" } } ] }
+END
+}
+bought() { # what the database's answers are, but for times and row numbers
+    sqlite3 "$1" "SELECT m.id, i.digest, p.hash, r.text, r.finish, r.prompt_tokens, r.cached_tokens, r.output_tokens,
+        c.verdict, c.extracted FROM sample s JOIN model m ON m.pk = s.model JOIN item i ON i.pk = s.item
+        JOIN prompt p ON p.pk = s.prompt LEFT JOIN response r ON r.sample = s.pk LEFT JOIN score c ON c.sample = s.pk
+        ORDER BY 2, 1"
+}
+ask="-s $TMP/colours --ask generate --max-tokens 50"
+if command -v python3 >/dev/null && vendors; then
+    db=$TMP/v.db
+    pair="run --models $TMP/vendors.json -m dear -m cheap $ask --concurrency 8 --db $db"
+    # shellcheck disable=SC2086
+    exits 3 "two models share a budget" "$MOKAO" $pair --budget 0.05 --record "$TMP/v.jsonl"
+    says err "the budget is spent"
+    ok "and keep it" test "$(sql 'SELECT sum(cny_nano) FROM sample_cost')" -le 50000000
+    ok "but for what is there" test "$(sql 'SELECT count(*) FROM response')" -gt 5
+    # shellcheck disable=SC2086
+    exits 0 "then go on" "$MOKAO" $pair --budget 5 --record "$TMP/v.jsonl"
+    ok "to all answers, each paid once" same "$(sql 'SELECT count(*), count(nano) FROM sample_cost')" '80|80'
+    exits 0 "their bill" "$MOKAO" report cost --db "$db" --format csv
+    says out "USD"
+    secret=$(python3 tests/mock/keys.py secret | sed -n 1p)
+    ok "no key is in database or record" sh -c "! grep -aq -e sk-mock -e '$secret' '$TMP/v.db' '$TMP/v.jsonl'"
+
+    # One model alone: the replay's database is the same.
+    # shellcheck disable=SC2086
+    exits 0 "a vendor's model is recorded" "$MOKAO" run --models "$TMP/vendors.json" -m cheap $ask --db "$TMP/one.db" \
+        --record "$TMP/one.jsonl"
+    # shellcheck disable=SC2086
+    exits 0 "and replayed" "$MOKAO" run -m "replay:$TMP/one.jsonl" $ask --db "$TMP/two.db"
+    bought "$TMP/one.db" | cut -d'|' -f2- >"$TMP/want"
+    bought "$TMP/two.db" | cut -d'|' -f2- >"$TMP/got"
+    ok "to the same database" cmp "$TMP/want" "$TMP/got"
+    ok "of forty answers" same "$(wc -l <"$TMP/want" | tr -d ' ')" 40
+    kill "$mock"
+else
+    skip "no python3"
+fi
 finish
