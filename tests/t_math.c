@@ -240,7 +240,7 @@ START_TEST(too_large_to_compare_is_no_guess)
         VERDICT_UNPARSABLE);
     ck_assert_str_eq(rule, "boxed: cannot be compared");
     ck_assert_int_eq(
-        ask(&match_math, "\"7\"", STR("\\boxed{(}"), rule, sizeof(rule)),
+        ask(&match_math, "\"7\"", STR("\\boxed{3+}"), rule, sizeof(rule)),
         VERDICT_UNPARSABLE);
     ck_assert_str_eq(rule, "boxed: expected a value");
 }

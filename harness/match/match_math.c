@@ -90,7 +90,7 @@ static const struct match_rule rules[] = {
     { "brackets", "【()[^】\\n]*[0-9a-z\\\\π√∞][^】\\n]*】", 0, TIER_FIRST },
     { "therefore",
       "(?:故|所以|因此|因而|综上|于是|∴|从而|\\\\therefore|\\bTherefore|\\bThus|"
-      "\\bSo\\b|\\bHence)()",
+      "\\bSo\\b|\\bHence)(?![,，]?\\s*(?:本题)?(?:答案?)?应?选)()",
       0, TIER_LAST },
 };
 static struct match_rules statements = MATCH_RULES(rules);
@@ -177,25 +177,23 @@ static bool is_separator(const struct math_token *k)
            k->kind == TOKEN_AND;
 }
 
-/* What may not begin or end an answer is no part of it: = 3, 12, */
+/* What may not begin or end an answer is no part of it: = 3, 12, 5( */
+static bool is_loose(const struct math_token *k, bool ends)
+{
+    if (is_separator(k) || k->kind == TOKEN_TIMES)
+        return true;
+    if (k->kind == TOKEN_RELATION)
+        return ends || k->sub <= RELATION_ABOUT;
+    return k->kind == (ends ? TOKEN_OPEN : TOKEN_CLOSE) ||
+           (ends && k->kind == TOKEN_ROW);
+}
+
 static void trim(const struct math_tokens *t, struct run *r)
 {
-    while (r->from < r->to) {
-        const struct math_token *k = &t->token[r->from];
-
-        if (!is_separator(k) && k->kind != TOKEN_TIMES &&
-            (k->kind != TOKEN_RELATION || k->sub > RELATION_ABOUT))
-            break;
+    while (r->from < r->to && is_loose(&t->token[r->from], false))
         r->from++;
-    }
-    while (r->from < r->to) {
-        const struct math_token *k = &t->token[r->to - 1];
-
-        if (!is_separator(k) && k->kind != TOKEN_TIMES &&
-            k->kind != TOKEN_RELATION && k->kind != TOKEN_ROW)
-            break;
+    while (r->from < r->to && is_loose(&t->token[r->to - 1], true))
         r->to--;
-    }
 }
 
 /* The next stretch without text at or after token i; its `to` is where to go
@@ -234,11 +232,13 @@ struct reader {
     struct str s; /* the folded response */
     struct arena *a;
     size_t want; /* items of the expected answer */
+    bool names;  /* it holds some: a name may be an answer */
 };
 
 static size_t items_of(const struct math *m)
 {
-    return m->op == MATH_LIST || m->op == MATH_SET ? m->n : 1;
+    return m->op == MATH_LIST || m->op == MATH_SET || m->op == MATH_GROUP ? m->n
+                                                                          : 1;
 }
 
 static size_t items_in(const struct found *f)
@@ -248,6 +248,19 @@ static size_t items_in(const struct found *f)
     for (size_t i = 0; i < f->n; i++)
         n += items_of(f->tree[i]);
     return n;
+}
+
+/* 5+3=8，8×2=16 lists steps, not answers: the last one's result counts. */
+static const struct math *last_result(const struct math *m)
+{
+    const struct math *item = m;
+
+    if (m->op == MATH_LIST && m->sub == TOKEN_COMMA)
+        item = m->arg[m->n - 1];
+    if (item->op != MATH_RELATION || item->sub > RELATION_ABOUT ||
+        math_has(item->arg[0], MATH_NAME))
+        return m;
+    return item;
 }
 
 /* Reads one run.  *f says what it was, or why not. */
@@ -268,7 +281,7 @@ static enum err_code read_run(const struct reader *r,
     if (p.tree || !f->n)
         f->end = base + t->token[x->to - 1].end;
     if (p.tree)
-        f->tree[f->n++] = p.tree;
+        f->tree[f->n++] = r->want > 1 ? p.tree : last_result(p.tree);
     return ERR_OK;
 }
 
@@ -293,7 +306,8 @@ static enum err_code read_statement(const struct reader *r, struct str s,
         if (x.more && (last || !best.to))
             best = x;
     }
-    best = best.to ? best : first;
+    if (!best.to && r->names)
+        best = first;
     if (!best.to)
         return ERR_OK;
     rc = read_run(r, &t, &best, f, e);
@@ -528,7 +542,7 @@ static enum err_code judge(const struct match_in *in, struct match_text *t,
                            struct arena *a, struct match_out *out,
                            struct err *e)
 {
-    struct reader r = { buf_view(&t->text), a, 1 };
+    struct reader r = { .s = buf_view(&t->text), .a = a };
     enum math_equal equal = MATH_OTHER;
     const struct math *want = NULL;
     struct found f;
@@ -537,6 +551,7 @@ static enum err_code judge(const struct match_in *in, struct match_text *t,
     if (rc)
         return rc;
     r.want = items_of(want);
+    r.names = math_has(want, MATH_NAME);
     rc = find_answer(&r, &f, e);
     if (rc)
         return rc;

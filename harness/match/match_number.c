@@ -15,7 +15,7 @@
 #include "harness/match/match_parts.h"
 #include "harness/match/number.h"
 
-enum { FLAGS = TEXT_NFKC | TEXT_SIMPLE, LOOKS_AT = 1 << 17 };
+enum { FLAGS = TEXT_NFKC | TEXT_SIMPLE, LOOKS_AT = 1 << 16 };
 
 /* ---- which number ---- */
 
@@ -100,17 +100,14 @@ static bool find_number(const struct number_reader *r, size_t from, bool last,
         from = y.end;
         if ((y.chinese && !chinese) || is_word(r->s, &y))
             continue;
-        if (is_part(r->s, &y))
-            break;
+        found = !is_part(r->s, &y);
         *x = y;
-        found = true;
         if (!last)
             break;
     }
     return found;
 }
 
-#define DECO "[\\s\"'“”‘’「『*_`:=约≈(（\\[【]*+"
 static const struct match_rule rules[] = {
     { "boxed", "\\\\boxed\\s*\\{()", 0, 0 },
     { "hashes", "####()", 0, 0 },
@@ -129,7 +126,6 @@ static const struct match_rule rules[] = {
     { "brackets", "【()[^】\\n]*[0-9零一二三四五六七八九十百千][^】\\n]*】", 0,
       0 },
 };
-#undef DECO
 static struct match_rules statements = MATCH_RULES(rules);
 
 enum { STATEMENT_MOST = 400, STATEMENTS_MOST = 64 };
@@ -226,6 +222,26 @@ static bool after_equals(struct str s, size_t at)
     return at && s.p[at - 1] == '=';
 }
 
+/* The last number of the text, looked for in ever longer ends of it: a long
+ * text of numbers is not read whole.  One that begins near the start of the
+ * end may be cut off there. */
+static bool last_number(const struct number_reader *r, bool chinese,
+                        struct number *x)
+{
+    size_t from, margin = 100;
+
+    for (size_t most = 1000;; most *= 8) {
+        bool found;
+
+        from = r->s.n > most ? r->s.n - most : 0;
+        while (from && ((unsigned char)r->s.p[from] & 0xC0) == 0x80)
+            from--;
+        found = find_number(r, from, true, chinese, x);
+        if (!from || (found && x->at > from + margin))
+            return found;
+    }
+}
+
 /* Rules of one name are forms of one statement: the last of them counts. */
 static enum err_code find_answer(const struct number_reader *r,
                                  const char **rule, struct number *x,
@@ -244,9 +260,9 @@ static enum err_code find_answer(const struct number_reader *r,
     }
     if (rc || found)
         return rc;
-    if (find_number(r, 0, true, false, x))
+    if (last_number(r, false, x))
         *rule = after_equals(r->s, x->at) ? "equals" : "last-number";
-    else if (find_number(r, 0, true, true, x))
+    else if (last_number(r, true, x))
         *rule = "last-numeral";
     return ERR_OK;
 }

@@ -166,7 +166,10 @@ struct math *math_node(struct arena *a, enum math_op op, size_t n);
 struct math *math_node2(struct arena *a, enum math_op op, const struct math *x,
                         const struct math *y);
 
-/* ---- values (math_value.c) ---- */
+/* Whether a node of that kind is in the tree. */
+bool math_has(const struct math *m, enum math_op op);
+
+/* ---- values (math_work.c, math_value.c) ---- */
 
 /* What GMP and MPFR work in.  They cannot be told that memory is short, so a
  * reserve is taken first; once it is touched, `failed` is set and the work is

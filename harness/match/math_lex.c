@@ -1,12 +1,12 @@
 /* Tokens of plain, LaTeX and Chinese mathematics.
  *
  * What is no mathematics becomes TOKEN_TEXT, never an error: the caller looks
- * for the stretches between. Words and signs are rows of tables, the longest
- * that fits is taken. */
+ * for the stretches between. */
 #include <stdio.h>
 #include <string.h>
 
 #include "harness/match/math.h"
+#include "harness/match/math_words.h"
 #include "harness/match/number.h"
 
 enum { BRACES_MOST = 256, DIGITS_MOST = 400, NAME_MOST = 40 };
@@ -23,215 +23,6 @@ struct lexer {
     bool drop[BRACES_MOST]; /* the brace that closes is no token */
     size_t brackets;        /* any kind open: 1,234 is no single number */
 };
-
-struct word {
-    const char *text;
-    enum math_token_kind kind;
-    int sub;
-};
-
-/* TOKEN_END: passed over. */
-static const struct word commands[] = {
-    { "frac", TOKEN_FRAC, 0 },
-    { "dfrac", TOKEN_FRAC, 0 },
-    { "tfrac", TOKEN_FRAC, 0 },
-    { "cfrac", TOKEN_FRAC, 0 },
-    { "binom", TOKEN_BINOMIAL, 0 },
-    { "dbinom", TOKEN_BINOMIAL, 0 },
-    { "sqrt", TOKEN_ROOT, 0 },
-    { "pi", TOKEN_PI, 0 },
-    { "times", TOKEN_TIMES, 0 },
-    { "cdot", TOKEN_TIMES, 0 },
-    { "ast", TOKEN_TIMES, 0 },
-    { "div", TOKEN_DIVIDE, 0 },
-    { "pm", TOKEN_PLUS_MINUS, 0 },
-    { "mp", TOKEN_PLUS_MINUS, 1 },
-    { "circ", TOKEN_DEGREE, 0 },
-    { "degree", TOKEN_DEGREE, 0 },
-    { "infty", TOKEN_INFINITY, 0 },
-    { "emptyset", TOKEN_EMPTY, 0 },
-    { "varnothing", TOKEN_EMPTY, 0 },
-    { "cup", TOKEN_UNION, 0 },
-    { "cap", TOKEN_SECTION, 0 },
-    { "in", TOKEN_RELATION, RELATION_IN },
-    { "le", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "leq", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "leqslant", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "ge", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "geq", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "geqslant", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "ne", TOKEN_RELATION, RELATION_UNEQUAL },
-    { "neq", TOKEN_RELATION, RELATION_UNEQUAL },
-    { "lt", TOKEN_RELATION, RELATION_LESS },
-    { "gt", TOKEN_RELATION, RELATION_GREATER },
-    { "approx", TOKEN_RELATION, RELATION_ABOUT },
-    { "mid", TOKEN_BAR, 0 },
-    { "vert", TOKEN_BAR, 0 },
-    { "lvert", TOKEN_BAR, 0 },
-    { "rvert", TOKEN_BAR, 0 },
-    { "lor", TOKEN_OR, 0 },
-    { "vee", TOKEN_OR, 0 },
-    { "land", TOKEN_AND, 0 },
-    { "wedge", TOKEN_AND, 0 },
-    { "sin", TOKEN_FUNCTION, FUNCTION_SIN },
-    { "cos", TOKEN_FUNCTION, FUNCTION_COS },
-    { "tan", TOKEN_FUNCTION, FUNCTION_TAN },
-    { "cot", TOKEN_FUNCTION, FUNCTION_COT },
-    { "sec", TOKEN_FUNCTION, FUNCTION_SEC },
-    { "csc", TOKEN_FUNCTION, FUNCTION_CSC },
-    { "arcsin", TOKEN_FUNCTION, FUNCTION_ASIN },
-    { "arccos", TOKEN_FUNCTION, FUNCTION_ACOS },
-    { "arctan", TOKEN_FUNCTION, FUNCTION_ATAN },
-    { "ln", TOKEN_FUNCTION, FUNCTION_LN },
-    { "lg", TOKEN_FUNCTION, FUNCTION_LG },
-    { "exp", TOKEN_FUNCTION, FUNCTION_EXP },
-    { "log", TOKEN_LOG, 0 },
-    { "left", TOKEN_END, 0 },
-    { "right", TOKEN_END, 0 },
-    { "big", TOKEN_END, 0 },
-    { "Big", TOKEN_END, 0 },
-    { "bigl", TOKEN_END, 0 },
-    { "bigr", TOKEN_END, 0 },
-    { "Bigl", TOKEN_END, 0 },
-    { "Bigr", TOKEN_END, 0 },
-    { "displaystyle", TOKEN_END, 0 },
-    { "limits", TOKEN_END, 0 },
-    { "quad", TOKEN_END, 0 },
-    { "qquad", TOKEN_END, 0 },
-    { "vec", TOKEN_END, 0 },
-    { "bar", TOKEN_END, 0 },
-    { "overline", TOKEN_END, 0 },
-    { "overrightarrow", TOKEN_END, 0 },
-    { "angle", TOKEN_END, 0 },
-    { "triangle", TOKEN_END, 0 },
-    { "boxed", TOKEN_END, 0 },
-    { "rm", TOKEN_END, 0 },
-    { "therefore", TOKEN_TEXT, 0 },
-    { "because", TOKEN_TEXT, 0 },
-    { "Rightarrow", TOKEN_TEXT, 0 },
-};
-
-/* Commands whose braces only say how to print what is in them. */
-static const char *const fonts[] = {
-    "text",   "mathrm",     "mbox",   "textbf",       "mathbf", "mathbb",
-    "mathit", "boldsymbol", "textrm", "operatorname", "bf",     NULL,
-};
-
-static const char *const greek[] = {
-    "alpha", "beta",  "gamma",  "delta",  "epsilon", "varepsilon", "zeta",
-    "eta",   "theta", "lambda", "mu",     "nu",      "xi",         "rho",
-    "sigma", "tau",   "phi",    "varphi", "chi",     "psi",        "omega",
-    "kappa", "Delta", "Gamma",  "Omega",  "Sigma",   "Phi",        NULL,
-};
-
-static const struct word signs[] = {
-    { "+", TOKEN_PLUS, 0 },
-    { "-", TOKEN_MINUS, 0 },
-    { "−", TOKEN_MINUS, 0 },
-    { "–", TOKEN_MINUS, 0 },
-    { "﹣", TOKEN_MINUS, 0 },
-    { "负", TOKEN_MINUS, 0 },
-    { "±", TOKEN_PLUS_MINUS, 0 },
-    { "∓", TOKEN_PLUS_MINUS, 1 },
-    { "正负", TOKEN_PLUS_MINUS, 0 },
-    { "*", TOKEN_TIMES, 0 },
-    { "×", TOKEN_TIMES, 0 },
-    { "·", TOKEN_TIMES, 0 },
-    { "⋅", TOKEN_TIMES, 0 },
-    { "∙", TOKEN_TIMES, 0 },
-    { "•", TOKEN_TIMES, 0 },
-    { "乘以", TOKEN_TIMES, 0 },
-    { "乘", TOKEN_TIMES, 0 },
-    { "/", TOKEN_DIVIDE, 0 },
-    { "÷", TOKEN_DIVIDE, 0 },
-    { "除以", TOKEN_DIVIDE, 0 },
-    { "加上", TOKEN_PLUS, 0 },
-    { "加", TOKEN_PLUS, 0 },
-    { "减去", TOKEN_MINUS, 0 },
-    { "减", TOKEN_MINUS, 0 },
-    { "^", TOKEN_POWER, 0 },
-    { "√", TOKEN_ROOT, 0 },
-    { "根号", TOKEN_ROOT, 0 },
-    { "π", TOKEN_PI, 0 },
-    { "𝜋", TOKEN_PI, 0 },
-    { "%", TOKEN_PERCENT, 100 },
-    { "\\%", TOKEN_PERCENT, 100 },
-    { "‰", TOKEN_PERCENT, 1000 },
-    { "°", TOKEN_DEGREE, 0 },
-    { "度", TOKEN_DEGREE, 0 },
-    { "∞", TOKEN_INFINITY, 0 },
-    { "无穷大", TOKEN_INFINITY, 0 },
-    { "无穷", TOKEN_INFINITY, 0 },
-    { "正无穷", TOKEN_INFINITY, 0 },
-    { "∅", TOKEN_EMPTY, 0 },
-    { "空集", TOKEN_EMPTY, 0 },
-    { "∪", TOKEN_UNION, 0 },
-    { "∩", TOKEN_SECTION, 0 },
-    { "∈", TOKEN_RELATION, RELATION_IN },
-    { "属于", TOKEN_RELATION, RELATION_IN },
-    { "=", TOKEN_RELATION, RELATION_EQUAL },
-    { "==", TOKEN_RELATION, RELATION_EQUAL },
-    { "等于", TOKEN_RELATION, RELATION_EQUAL },
-    { "≈", TOKEN_RELATION, RELATION_ABOUT },
-    { "约等于", TOKEN_RELATION, RELATION_ABOUT },
-    { "≠", TOKEN_RELATION, RELATION_UNEQUAL },
-    { "!=", TOKEN_RELATION, RELATION_UNEQUAL },
-    { "不等于", TOKEN_RELATION, RELATION_UNEQUAL },
-    { "<", TOKEN_RELATION, RELATION_LESS },
-    { "小于", TOKEN_RELATION, RELATION_LESS },
-    { ">", TOKEN_RELATION, RELATION_GREATER },
-    { "大于", TOKEN_RELATION, RELATION_GREATER },
-    { "<=", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "≤", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "⩽", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "≦", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "小于等于", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "小于或等于", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { "不大于", TOKEN_RELATION, RELATION_LESS_EQUAL },
-    { ">=", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "≥", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "⩾", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "≧", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "大于等于", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "大于或等于", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "不小于", TOKEN_RELATION, RELATION_GREATER_EQUAL },
-    { "(", TOKEN_OPEN, '(' },
-    { "[", TOKEN_OPEN, '[' },
-    { ")", TOKEN_CLOSE, ')' },
-    { "]", TOKEN_CLOSE, ']' },
-    { "|", TOKEN_BAR, 0 },
-    { ",", TOKEN_COMMA, 0 },
-    { "、", TOKEN_COMMA, 0 },
-    { ";", TOKEN_COMMA, 0 },
-    { "和", TOKEN_COMMA, 0 },
-    { "与", TOKEN_COMMA, 0 },
-    { "及", TOKEN_COMMA, 0 },
-    { "以及", TOKEN_COMMA, 0 },
-    { "或", TOKEN_OR, 0 },
-    { "或者", TOKEN_OR, 0 },
-    { "或是", TOKEN_OR, 0 },
-    { "且", TOKEN_AND, 0 },
-    { "并且", TOKEN_AND, 0 },
-    { "∧", TOKEN_AND, 0 },
-    { "∨", TOKEN_OR, 0 },
-    { "&", TOKEN_CELL, 0 },
-    { "\\\\", TOKEN_ROW, 0 },
-    { "\\{", TOKEN_OPEN, 'S' },
-    { "\\}", TOKEN_CLOSE, 'S' },
-    { "\\|", TOKEN_BAR, 0 },
-};
-
-/* Passed over. */
-static const char *const fillers[] = { "$",   "\\(", "\\)", "\\[", "\\]", "\\,",
-                                       "\\;", "\\!", "\\:", "\\ ", "~",   "`",
-                                       "∠",   "△",   "⊙",   "**",  "__",  "约",
-                                       "\\$", "∴",   NULL };
-
-/* Short English words that are no product of names. */
-static const char *const plain_words[] = { "is", "the", "so",  "we",  "if",
-                                           "of", "in",  "are", "has", "was",
-                                           "to", "be",  "by",  "it",  "as",
-                                           "cm", "its", NULL };
 
 static struct str rest(const struct lexer *x)
 {
@@ -455,12 +246,7 @@ static bool numeral(struct lexer *x)
         return false;
     if (after.n && text_is_han(rune) && !unit_read(after, &u) &&
         str_find(str_of(counters), str_sub(after, 0, len), 0) == (size_t)-1) {
-        size_t i = 0;
-
-        while (i < sizeof(signs) / sizeof(*signs) &&
-               !str_starts(after, str_of(signs[i].text)))
-            i++;
-        if (i == sizeof(signs) / sizeof(*signs))
+        if (!math_sign_at(after, &len))
             return false;
     }
     return put_rat(x, v, n);
@@ -533,7 +319,15 @@ static bool below(struct lexer *x)
     struct buf sub;
     size_t n;
 
-    if (x->s.p[x->i] != '_' || !k || k->kind != TOKEN_NAME)
+    if (x->s.p[x->i] != '_' || !k)
+        return false;
+    if (x->out->n > 2 && k->kind == TOKEN_CLOSE && k->sub == '}' &&
+        k[-1].kind == TOKEN_NAME && k[-2].kind == TOKEN_OPEN) {
+        k[-2] = k[-1]; /* {a}_1 */
+        x->out->n -= 2;
+        k = last(x);
+    }
+    if (k->kind != TOKEN_NAME)
         return false;
     buf_init(&sub, 2 * NAME_MOST);
     n = subscript(x->s, x->i, &sub);
@@ -548,29 +342,13 @@ static bool below(struct lexer *x)
     return n > 0;
 }
 
-static const struct word *command(struct str word)
-{
-    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-        if (str_is(word, commands[i].text))
-            return &commands[i];
-    return NULL;
-}
-
-static bool is_one_of(struct str word, const char *const *list)
-{
-    for (; *list; list++)
-        if (str_is(word, *list))
-            return true;
-    return false;
-}
-
 /* A function whose name begins the run of letters: sin of sinx. */
-static const struct word *function_at(struct str run, size_t *len)
+static const struct math_word *function_at(struct str run, size_t *len)
 {
-    const struct word *w = NULL;
+    const struct math_word *w = NULL;
 
     for (*len = run.n < 6 ? run.n : 6; *len > 1; --*len) {
-        w = command(str_sub(run, 0, *len));
+        w = math_command(str_sub(run, 0, *len));
         if (w && (w->kind == TOKEN_FUNCTION || w->kind == TOKEN_LOG ||
                   w->kind == TOKEN_PI || str_is(str_sub(run, 0, *len), "sqrt")))
             break;
@@ -586,7 +364,7 @@ static const struct word *function_at(struct str run, size_t *len)
     return w;
 }
 
-static void put_word(struct lexer *x, const struct word *w, size_t len)
+static void put_word(struct lexer *x, const struct math_word *w, size_t len)
 {
     struct math_token *k;
 
@@ -599,11 +377,16 @@ static void put_word(struct lexer *x, const struct word *w, size_t len)
         (void)put(x, TOKEN_UNDER, 0, 1);
 }
 
+/* Two letters that are rather two names than a unit. */
+static bool is_ambiguous(struct str run)
+{
+    return str_is(run, "nm") || str_is(run, "ms") || str_is(run, "ha");
+}
+
 /* A unit behind a value: any Chinese one; of Latin ones those of two letters
  * and more, m and s are names unless they stand in \text{}. */
 static bool unit(struct lexer *x)
 {
-    static const char *const names[] = { "nm", "ms", "ha", "ml", NULL };
     struct unit u, *copy;
     struct math_token *k;
     size_t n = after_value(x) ? unit_read(rest(x), &u) : 0, run = 0;
@@ -612,7 +395,7 @@ static bool unit(struct lexer *x)
     while (is_latin(s, run))
         run++;
     if (!n || (run == 1 && !x->in_text) ||
-        (run && !x->in_text && is_one_of(str_sub(s, 0, run), names)))
+        (run && !x->in_text && is_ambiguous(str_sub(s, 0, run))))
         return false;
     if (u.over.power[BASE_DEGREE])
         return false;
@@ -632,10 +415,10 @@ static bool unit(struct lexer *x)
 /* A run of letters: a unit, a function, a word, or names side by side. */
 static void letters(struct lexer *x)
 {
-    static const struct word logic[] = { { "or", TOKEN_OR, 0 },
-                                         { "and", TOKEN_COMMA, 0 } };
+    static const struct math_word logic[] = { { "or", TOKEN_OR, 0 },
+                                              { "and", TOKEN_COMMA, 0 } };
     size_t run = 0, len;
-    const struct word *w;
+    const struct math_word *w;
     bool small = false;
     struct str s = rest(x);
 
@@ -655,7 +438,7 @@ static void letters(struct lexer *x)
     else if (run > 1 && (function_at(str_sub(s, 1, run), &len) ||
                          function_at(str_sub(s, 2, run), &len)))
         name(x, str_sub(s, 0, 1), 1); /* x of xcosx */
-    else if ((small && run > 3) || is_one_of(s, plain_words))
+    else if ((small && run > 3) || math_is_plain(s))
         text(x, run);
     else
         name(x, str_sub(s, 0, 1), 1);
@@ -676,7 +459,9 @@ static void push_brace(struct lexer *x, bool drop)
 
 static void brace(struct lexer *x)
 {
-    if (x->s.p[x->i] == '{') {
+    if (str_starts(rest(x), STR("{}"))) {
+        x->i += 2;
+    } else if (x->s.p[x->i] == '{') {
         push_brace(x, false);
         if (x->i < x->s.n)
             (void)put(x, TOKEN_OPEN, '{', 1);
@@ -717,7 +502,7 @@ static void environment(struct lexer *x, size_t n, bool begins)
 static void latex(struct lexer *x)
 {
     struct str s = rest(x), word;
-    const struct word *w;
+    const struct math_word *w;
     size_t n = 1, blank;
 
     while (is_latin(s, n))
@@ -725,15 +510,15 @@ static void latex(struct lexer *x)
     word = str_sub(s, 1, n);
     for (blank = n; blank < s.n && s.p[blank] == ' ';)
         blank++;
-    w = command(word);
-    if (is_one_of(word, fonts) && blank < s.n && s.p[blank] == '{') {
+    w = math_command(word);
+    if (math_is_font(word) && blank < s.n && s.p[blank] == '{') {
         x->i += blank + 1;
         push_brace(x, true);
     } else if (str_is(word, "begin") || str_is(word, "end")) {
         environment(x, n, str_is(word, "begin"));
     } else if (w) {
         put_word(x, w, n);
-    } else if (is_one_of(word, greek)) {
+    } else if (math_is_greek(word)) {
         name(x, word, n);
     } else {
         text(x, n);
@@ -814,31 +599,7 @@ static void colon(struct lexer *x)
         text(x, 1);
 }
 
-static const struct word *sign_at(struct str s, size_t *len)
-{
-    const struct word *best = NULL;
-
-    *len = 0;
-    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        struct str t = str_of(signs[i].text);
-
-        if (t.n > *len && *t.p == *s.p && str_starts(s, t)) {
-            best = &signs[i];
-            *len = t.n;
-        }
-    }
-    return best;
-}
-
-static size_t filler_at(struct str s)
-{
-    for (size_t i = 0; fillers[i]; i++)
-        if (str_starts(s, str_of(fillers[i])))
-            return strlen(fillers[i]);
-    return 0;
-}
-
-static void sign(struct lexer *x, const struct word *w, size_t len)
+static void sign(struct lexer *x, const struct math_word *w, size_t len)
 {
     if (w->kind == TOKEN_OPEN)
         x->brackets++;
@@ -865,9 +626,9 @@ static void other(struct lexer *x)
 
 static void token(struct lexer *x)
 {
-    const struct word *w;
+    const struct math_word *w;
     struct str s = rest(x);
-    size_t len = filler_at(s);
+    size_t len = math_filler_at(s);
     char c = *s.p;
 
     if (len) {
@@ -881,7 +642,7 @@ static void token(struct lexer *x)
         letters(x);
     } else if ((unsigned char)c >= 0x80 && (unit(x) || numeral(x))) {
         return;
-    } else if ((w = sign_at(s, &len)) != NULL) {
+    } else if ((w = math_sign_at(s, &len)) != NULL) {
         sign(x, w, len);
     } else if (c == '\\') {
         latex(x);

@@ -56,6 +56,16 @@ struct math *math_node2(struct arena *a, enum math_op op, const struct math *x,
     return m;
 }
 
+bool math_has(const struct math *m, enum math_op op)
+{
+    if (m->op == op)
+        return true;
+    for (size_t i = 0; i < m->n; i++)
+        if (math_has(m->arg[i], op))
+            return true;
+    return false;
+}
+
 static const struct math *fail(struct parser *p, const char *why)
 {
     if (!p->why) {

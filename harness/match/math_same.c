@@ -53,25 +53,15 @@ static bool identical(const struct math *x, const struct math *y)
     return true;
 }
 
-static bool has(const struct math *m, enum math_op op)
-{
-    if (m->op == op)
-        return true;
-    for (size_t i = 0; i < m->n; i++)
-        if (has(m->arg[i], op))
-            return true;
-    return false;
-}
-
 /* What stands left of the = of an answer: x, f(x), S_n, |AB|, sin A; no
  * number is in it. */
 static bool is_label(const struct math *m)
 {
     bool sets = m->op == MATH_UNION || m->op == MATH_SECTION;
 
-    return !has(m, MATH_NUMBER) && (m->op < MATH_GROUP || sets) &&
+    return !math_has(m, MATH_NUMBER) && (m->op < MATH_GROUP || sets) &&
            m->op != MATH_ADD && m->op != MATH_NEGATE &&
-           (has(m, MATH_NAME) || has(m, MATH_E));
+           (math_has(m, MATH_NAME) || math_has(m, MATH_E));
 }
 
 /* The name without what is below it: x of x_1. */
@@ -128,7 +118,7 @@ static const struct math *signed_copy(struct compare *k, const struct math *m,
     struct math *copy;
     bool pm = m->op == MATH_PLUS_MINUS;
 
-    if (!has(m, MATH_PLUS_MINUS))
+    if (!math_has(m, MATH_PLUS_MINUS))
         return m;
     copy = math_node(k->c->arena, pm ? MATH_ADD : m->op, m->n);
     if (!copy)
@@ -170,7 +160,7 @@ static void list_items(struct compare *k, const struct math *m, struct items *l)
     if (m->op == MATH_LIST || m->op == MATH_SET) {
         for (size_t i = 0; i < m->n; i++)
             list_items(k, m->arg[i], l);
-    } else if (has(m, MATH_PLUS_MINUS) && m->op != MATH_GROUP) {
+    } else if (math_has(m, MATH_PLUS_MINUS) && m->op != MATH_GROUP) {
         add_item(l, signed_copy(k, m, false));
         add_item(l, signed_copy(k, m, true));
     } else {
@@ -180,35 +170,65 @@ static void list_items(struct compare *k, const struct math *m, struct items *l)
 
 /* ---- lists ---- */
 
-/* Every x finds a y of its own. */
+/* Which things of two lists are the same.  All pairs are compared, so that the
+ * verdict and what it costs do not depend on the order. */
+struct pairs {
+    unsigned char equal[ITEMS_MOST][ITEMS_MOST]; /* enum math_equal */
+    size_t n;
+    size_t owner[ITEMS_MOST]; /* of y's things; n: none */
+    bool seen[ITEMS_MOST];
+};
+
+/* Finds a thing for i, moving others where they can go elsewhere. */
+static bool assign(struct pairs *p, size_t i, bool unknown)
+{
+    for (size_t j = 0; j < p->n; j++) {
+        int e = p->equal[i][j];
+
+        if (p->seen[j] || (e != MATH_SAME && (e != MATH_UNKNOWN || !unknown)))
+            continue;
+        p->seen[j] = true;
+        if (p->owner[j] == p->n || assign(p, p->owner[j], unknown)) {
+            p->owner[j] = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether every thing of x has one of y of its own. */
+static bool all_assigned(struct pairs *p, bool unknown)
+{
+    for (size_t j = 0; j < p->n; j++)
+        p->owner[j] = p->n;
+    for (size_t i = 0; i < p->n; i++) {
+        memset(p->seen, 0, sizeof(p->seen));
+        if (!assign(p, i, unknown))
+            return false;
+    }
+    return true;
+}
+
+static enum math_equal paired(struct pairs *p)
+{
+    if (all_assigned(p, false))
+        return MATH_SAME;
+    return all_assigned(p, true) ? MATH_UNKNOWN : MATH_OTHER;
+}
+
 static enum math_equal same_items(struct compare *k, const struct items *x,
                                   const struct items *y)
 {
-    bool used[ITEMS_MOST] = { false };
-    enum math_equal worst = MATH_SAME;
+    struct pairs p = { .n = x->n };
 
     if (x->failed || y->failed)
         return MATH_UNKNOWN;
     if (x->n != y->n)
         return MATH_OTHER;
-    for (size_t i = 0; i < x->n; i++) {
-        enum math_equal best = MATH_OTHER;
-        size_t j;
-
-        for (j = 0; j < y->n && best != MATH_SAME; j++) {
-            enum math_equal e =
-                used[j] ? MATH_OTHER : same(k, x->item[i], y->item[j]);
-
-            best = e == MATH_SAME || best == MATH_OTHER ? e : best;
-        }
-        if (best == MATH_OTHER)
-            return MATH_OTHER;
-        if (best == MATH_SAME)
-            used[j - 1] = true;
-        else
-            worst = MATH_UNKNOWN;
-    }
-    return worst;
+    for (size_t i = 0; i < x->n; i++)
+        for (size_t j = 0; j < y->n; j++)
+            p.equal[i][j] = (unsigned char)same(k, x->item[i], y->item[j]);
+    return paired(&p);
 }
 
 static enum math_equal same_lists(struct compare *k, const struct math *x,
@@ -289,7 +309,7 @@ static bool half_line(const struct math *m, struct region *r)
     bool less = m->sub == RELATION_LESS || m->sub == RELATION_LESS_EQUAL;
     bool in = m->sub == RELATION_LESS_EQUAL || m->sub == RELATION_GREATER_EQUAL;
 
-    if (name->op != MATH_NAME || has(v, MATH_RELATION))
+    if (name->op != MATH_NAME || math_has(v, MATH_RELATION))
         return false;
     if (m->sub == RELATION_UNEQUAL)
         return add_part(r, NULL, false, v, false) &&
@@ -386,22 +406,15 @@ static enum math_equal same_interval(struct compare *k,
 static enum math_equal same_regions(struct compare *k, const struct region *x,
                                     const struct region *y)
 {
-    bool used[ITEMS_MOST] = { false };
+    struct pairs p = { .n = x->n };
 
     if (x->n != y->n)
         return MATH_OTHER;
-    for (size_t i = 0; i < x->n; i++) {
-        enum math_equal e = MATH_OTHER;
-
-        for (size_t j = 0; j < y->n && e == MATH_OTHER; j++) {
-            if (!used[j])
-                e = same_interval(k, &x->part[i], &y->part[j]);
-            used[j] |= e == MATH_SAME;
-        }
-        if (e != MATH_SAME)
-            return e;
-    }
-    return MATH_SAME;
+    for (size_t i = 0; i < x->n; i++)
+        for (size_t j = 0; j < y->n; j++)
+            p.equal[i][j] =
+                (unsigned char)same_interval(k, &x->part[i], &y->part[j]);
+    return paired(&p);
 }
 
 /* ---- equations and relations ---- */
@@ -480,7 +493,8 @@ static enum math_equal same_values(struct compare *k, const struct math *x,
         return MATH_OTHER;
     k->c->work->bare = !a != !b;
     e = values(k, x, y);
-    if (e != MATH_SAME && degrees && !has(x, MATH_PI) && !has(y, MATH_PI))
+    if (e != MATH_SAME && degrees && !math_has(x, MATH_PI) &&
+        !math_has(y, MATH_PI))
         e = values(k, without_degree(x), without_degree(y));
     k->c->work->bare = false;
     return e;
@@ -523,7 +537,7 @@ static const struct math *loose_unit(struct compare *k, const struct math *m,
     struct math *out;
     bool named;
 
-    if (over->op != MATH_MULTIPLY || has(over->arg[0], MATH_NAME))
+    if (over->op != MATH_MULTIPLY || math_has(over->arg[0], MATH_NAME))
         return m;
     unit = arena_alloc(k->c->arena, sizeof(*unit));
     out = math_node2(k->c->arena, MATH_UNIT, over->arg[0], NULL);
@@ -554,7 +568,7 @@ static enum math_equal same_infinite(const struct math *x, const struct math *y)
 static bool is_many(const struct math *m)
 {
     return m->op == MATH_LIST || m->op == MATH_SET ||
-           (has(m, MATH_PLUS_MINUS) && m->op != MATH_GROUP);
+           (math_has(m, MATH_PLUS_MINUS) && m->op != MATH_GROUP);
 }
 
 /* The value of an equation, where the other is none: of one with a label, and
@@ -565,7 +579,7 @@ static const struct math *unlabelled(const struct math *m,
     if (!is_equation(m) || is_equation(other) || other->op == MATH_LIST)
         return m;
     if (is_label(m->arg[0]) ||
-        (!has(m->arg[1], MATH_NAME) && !has(other, MATH_NAME)))
+        (!math_has(m->arg[1], MATH_NAME) && !math_has(other, MATH_NAME)))
         return m->arg[1];
     return m;
 }
@@ -588,9 +602,7 @@ static enum math_equal same_kind(struct compare *k, const struct math *x,
     if (x->op >= MATH_GROUP || y->op >= MATH_GROUP || x->op == MATH_EMPTY ||
         y->op == MATH_EMPTY)
         return x->op == y->op && !x->n && !y->n ? MATH_SAME : MATH_OTHER;
-    x = loose_unit(k, x, y);
-    y = loose_unit(k, y, x);
-    return same_values(k, x, y);
+    return same_values(k, loose_unit(k, x, y), loose_unit(k, y, x));
 }
 
 static enum math_equal compare(struct compare *k, const struct math *x,
@@ -631,5 +643,5 @@ enum math_equal math_same(const struct math_same *c, const struct math *x,
     enum math_equal equal = same(&k, x, y);
 
     c->work->failed |= k.failed;
-    return equal;
+    return c->work->steps < 0 ? MATH_UNKNOWN : equal;
 }

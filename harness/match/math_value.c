@@ -1,328 +1,25 @@
-/* What trees come to: fractions by GMP where they can be, else complex numbers
- * of 256 bits by MPFR, and the comparison of two of them.
+/* What trees come to where they are no fractions: complex numbers of 256 bits,
+ * by MPFR; and the comparison of two trees.
  *
  * A numeric comparison allows for cancellation: the largest exponent of all
  * intermediate values says how much of the result can be noise.  Names get
  * values from their letters and the number of the point, so that a verdict is
  * the same on every machine. */
-#include <gmp.h>
 #include <limits.h>
 #include <mpfr.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "harness/match/math.h"
+#include "harness/match/math_exact.h"
 
 enum {
     PRECISION = 256,
     SAME_BITS = 180,  /* relative agreement of equal values */
     NOISE_BITS = 200, /* below the largest intermediate value */
-    BITS_MOST = 1 << 14,
-    DIGITS_MOST = 400,
-    FACTORIAL_MOST = 1500,
-    EXPONENT_MOST = 4000,
-    ROOT_MOST = 1000,
     ANGLE_BITS_MOST = 200,
     POINTS = 24,
     POINTS_NEEDED = 4,
-    STEPS = 60000,
-    FUNCTION_STEPS = 20,
-    RESERVE = 1 << 18
+    FUNCTION_STEPS = 20
 };
-
-/* ---- memory ---- */
-
-static _Thread_local struct math_work *current;
-
-static bool is_reserve(const void *p)
-{
-    const char *c = p, *from = current ? current->reserve : NULL;
-
-    return from && c >= from && c < from + RESERVE;
-}
-
-static void *take(size_t n)
-{
-    void *p = mem_alloc(n);
-    size_t at;
-
-    if (p)
-        return p;
-    /* Only our own mistake leads here without a reserve, or beyond it: values
-       are bounded, and no work is begun once `failed` is set. */
-    if (!current || n > RESERVE - 16 - current->used)
-        abort();
-    at = current->used;
-    current->failed = true;
-    current->used += (n + 15) & ~(size_t)15;
-    return (char *)current->reserve + at;
-}
-
-static void give(void *p, size_t n)
-{
-    (void)n;
-    if (!is_reserve(p))
-        mem_free(p);
-}
-
-static void *retake(void *p, size_t old, size_t n)
-{
-    void *q = take(n);
-
-    memcpy(q, p, old < n ? old : n);
-    give(p, old);
-    return q;
-}
-
-static void set_memory(void)
-{
-    mp_set_memory_functions(take, retake, give);
-}
-
-enum err_code math_work_open(struct math_work *w, struct err *e)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    *w = (struct math_work){ .steps = STEPS, .outer = current };
-    (void)pthread_once(&once, set_memory);
-    w->reserve = mem_alloc(RESERVE);
-    if (!w->reserve)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
-    current = w;
-    return ERR_OK;
-}
-
-/* MPFR's cached constants may lie in the reserve. */
-void math_work_close(struct math_work *w)
-{
-    if (!w->reserve)
-        return;
-    mpfr_free_cache();
-    current = w->outer;
-    mem_free(w->reserve);
-    w->reserve = NULL;
-}
-
-/* ---- exact values ---- */
-
-/* In the order of what a part makes of the whole. */
-enum exact { EXACT, INEXACT, UNDEFINED, LARGE };
-
-static enum exact exact(struct math_work *w, const struct math *m, mpq_t r);
-
-static size_t bits(const mpq_t r)
-{
-    return mpz_sizeinbase(mpq_numref(r), 2) + mpz_sizeinbase(mpq_denref(r), 2);
-}
-
-static void set_digits(mpz_t z, struct str s)
-{
-    char text[DIGITS_MOST + 1];
-    size_t n = s.n < DIGITS_MOST ? s.n : DIGITS_MOST;
-
-    memcpy(text, s.p, n);
-    text[n] = '\0';
-    (void)mpz_set_str(z, text, 10);
-}
-
-static enum exact exact_number(const struct math *m, mpq_t r)
-{
-    long exp = m->exponent;
-    mpz_t scale;
-
-    if (labs(exp) > EXPONENT_MOST)
-        return LARGE;
-    set_digits(mpq_numref(r), m->text);
-    if (m->over.n)
-        set_digits(mpq_denref(r), m->over);
-    mpz_init(scale);
-    mpz_ui_pow_ui(scale, 10, (unsigned long)labs(exp));
-    if (exp < 0)
-        mpz_mul(mpq_denref(r), mpq_denref(r), scale);
-    else
-        mpz_mul(mpq_numref(r), mpq_numref(r), scale);
-    mpz_clear(scale);
-    mpq_canonicalize(r);
-    return EXACT;
-}
-
-static bool is_whole(const mpq_t r)
-{
-    return mpz_cmp_ui(mpq_denref(r), 1) == 0;
-}
-
-/* r = r ^ exp */
-static enum exact exact_whole_power(mpq_t r, const mpz_t exp)
-{
-    unsigned long n;
-
-    if (mpz_sgn(exp) == 0) {
-        mpq_set_ui(r, 1, 1);
-        return EXACT;
-    }
-    if (mpq_sgn(r) == 0)
-        return mpz_sgn(exp) < 0 ? UNDEFINED : EXACT;
-    if (is_whole(r) && mpz_cmpabs_ui(mpq_numref(r), 1) == 0) {
-        if (mpz_even_p(exp))
-            mpq_set_ui(r, 1, 1);
-        return EXACT;
-    }
-    if (mpz_cmpabs_ui(exp, BITS_MOST) > 0 ||
-        bits(r) * (n = mpz_get_ui(exp)) > 2 * BITS_MOST)
-        return LARGE;
-    mpz_pow_ui(mpq_numref(r), mpq_numref(r), n);
-    mpz_pow_ui(mpq_denref(r), mpq_denref(r), n);
-    if (mpz_sgn(exp) < 0)
-        mpq_inv(r, r);
-    return EXACT;
-}
-
-/* r = the root of that degree, if it is a fraction. */
-static enum exact exact_root(mpq_t r, const mpz_t degree)
-{
-    unsigned long n;
-    bool whole;
-
-    if (mpz_sgn(degree) <= 0 || mpz_cmp_ui(degree, ROOT_MOST) > 0)
-        return INEXACT;
-    n = mpz_get_ui(degree);
-    if (mpq_sgn(r) < 0 && n % 2 == 0)
-        return INEXACT;
-    whole = mpz_root(mpq_numref(r), mpq_numref(r), n) != 0;
-    whole = mpz_root(mpq_denref(r), mpq_denref(r), n) != 0 && whole;
-    return whole ? EXACT : INEXACT;
-}
-
-static enum exact exact_power(mpq_t r, const mpq_t exp)
-{
-    enum exact x = EXACT;
-
-    if (!is_whole(exp))
-        x = exact_root(r, mpq_denref(exp));
-    return x ? x : exact_whole_power(r, mpq_numref(exp));
-}
-
-static enum exact exact_factorial(mpq_t r)
-{
-    if (!is_whole(r) || mpq_sgn(r) < 0)
-        return UNDEFINED;
-    if (mpz_cmp_ui(mpq_numref(r), FACTORIAL_MOST) > 0)
-        return LARGE;
-    mpz_fac_ui(mpq_numref(r), mpz_get_ui(mpq_numref(r)));
-    return EXACT;
-}
-
-static enum exact exact_binomial(mpq_t r, const mpq_t k)
-{
-    if (!is_whole(r) || !is_whole(k) || mpq_sgn(k) < 0)
-        return UNDEFINED;
-    if (mpz_cmpabs_ui(mpq_numref(r), FACTORIAL_MOST) > 0 ||
-        mpz_cmp_ui(mpq_numref(k), FACTORIAL_MOST) > 0)
-        return LARGE;
-    mpz_bin_ui(mpq_numref(r), mpq_numref(r), mpz_get_ui(mpq_numref(k)));
-    return EXACT;
-}
-
-static void set_int128(mpz_t z, int128 v)
-{
-    mpz_set_ui(z, (unsigned long)(v >> 62));
-    mpz_mul_2exp(z, z, 62);
-    mpz_add_ui(z, z, (unsigned long)(v & (((int128)1 << 62) - 1)));
-}
-
-static void set_rat(mpq_t q, struct rat v)
-{
-    set_int128(mpq_numref(q), v.num);
-    set_int128(mpq_denref(q), v.den);
-    mpq_canonicalize(q);
-}
-
-static void exact_unit(const struct math_work *w, const struct unit *u, mpq_t r)
-{
-    mpq_t factor;
-
-    if (w->bare)
-        return;
-    mpq_init(factor);
-    set_rat(factor, u->over.factor);
-    mpq_mul(r, r, factor);
-    set_rat(factor, u->under.factor);
-    mpq_div(r, r, factor);
-    mpq_clear(factor);
-}
-
-static enum exact exact_one(struct math_work *w, const struct math *m, mpq_t r)
-{
-    enum exact x = exact(w, m->arg[0], r);
-
-    if (x)
-        return x;
-    if (m->op == MATH_NEGATE)
-        mpq_neg(r, r);
-    else if (m->op == MATH_ABS)
-        mpq_abs(r, r);
-    else if (m->op == MATH_FACTORIAL)
-        x = exact_factorial(r);
-    else if (m->op == MATH_UNIT)
-        exact_unit(w, m->unit, r);
-    else
-        x = INEXACT;
-    return x;
-}
-
-static enum exact combine(enum math_op op, mpq_t r, const mpq_t y)
-{
-    if (op == MATH_ADD)
-        mpq_add(r, r, y);
-    else if (op == MATH_MULTIPLY)
-        mpq_mul(r, r, y);
-    else if (op == MATH_DIVIDE && mpq_sgn(y) == 0)
-        return UNDEFINED;
-    else if (op == MATH_DIVIDE)
-        mpq_div(r, r, y);
-    else if (op == MATH_POWER)
-        return exact_power(r, y);
-    else if (op == MATH_ROOT)
-        return is_whole(y) ? exact_root(r, mpq_numref(y)) : INEXACT;
-    else if (op == MATH_BINOMIAL)
-        return exact_binomial(r, y);
-    else
-        return INEXACT;
-    return EXACT;
-}
-
-static enum exact exact_two(struct math_work *w, const struct math *m, mpq_t r)
-{
-    enum exact x = exact(w, m->arg[0], r), y;
-    mpq_t right;
-
-    mpq_init(right);
-    y = exact(w, m->arg[1], right);
-    x = x > y ? x : y;
-    if (!x && !w->failed)
-        x = combine(m->op, r, right);
-    mpq_clear(right);
-    return x;
-}
-
-/* r is set when EXACT comes back. */
-static enum exact exact(struct math_work *w, const struct math *m, mpq_t r)
-{
-    enum exact x = INEXACT;
-
-    if (--w->steps < 0 || w->failed)
-        return LARGE;
-    if (m->op == MATH_NUMBER)
-        x = exact_number(m, r);
-    else if (m->op < MATH_GROUP && m->n == 1)
-        x = exact_one(w, m, r);
-    else if (m->op < MATH_GROUP && m->n == 2)
-        x = exact_two(w, m, r);
-    return !x && bits(r) > BITS_MOST ? LARGE : x;
-}
-
-/* ---- numeric values ---- */
 
 struct value {
     mpfr_t re, im;
@@ -476,7 +173,7 @@ static void root(struct value *x, struct value *y)
     unsigned long n;
 
     if (!is_real(x) || !is_real(y) || !mpfr_integer_p(y->re) ||
-        mpfr_sgn(y->re) <= 0 || mpfr_cmp_ui(y->re, ROOT_MOST) > 0) {
+        mpfr_sgn(y->re) <= 0 || mpfr_cmp_ui(y->re, MATH_ROOT_MOST) > 0) {
         set_nan(x);
         return;
     }
@@ -493,7 +190,7 @@ static void root(struct value *x, struct value *y)
 static void factorial(struct value *x)
 {
     if (!is_real(x) || !mpfr_integer_p(x->re) || mpfr_sgn(x->re) < 0 ||
-        mpfr_cmp_ui(x->re, FACTORIAL_MOST) > 0)
+        mpfr_cmp_ui(x->re, MATH_FACTORIAL_MOST) > 0)
         set_nan(x);
     else
         mpfr_fac_ui(x->re, mpfr_get_ui(x->re, MPFR_RNDN), MPFR_RNDN);
@@ -568,9 +265,9 @@ static void with_unit(const struct unit *u, struct value *x)
 
     mpq_init(factor);
     mpq_set_ui(factor, 1, 1);
-    set_rat(factor, u->over.factor);
+    math_set_rat(factor, u->over.factor);
     mpfr_mul_q(x->re, x->re, factor, MPFR_RNDN);
-    set_rat(factor, u->under.factor);
+    math_set_rat(factor, u->under.factor);
     mpfr_div_q(x->re, x->re, factor, MPFR_RNDN);
     mpq_clear(factor);
 }
@@ -614,7 +311,7 @@ static void leaf(const struct env *v, const struct math *m, struct value *x)
         mpfr_set_d(x->re, point_value(m->text, v->point), MPFR_RNDN);
     } else if (m->op == MATH_NUMBER) {
         mpq_init(q);
-        if (exact_number(m, q) == EXACT)
+        if (math_exact_number(m, q) == EXACT)
             mpfr_set_q(x->re, q, MPFR_RNDN);
         else
             set_nan(x);
@@ -704,16 +401,6 @@ static void eval(struct env *v, const struct math *m, struct value *x)
 }
 
 /* ---- comparing ---- */
-
-static bool has_names(const struct math *m)
-{
-    if (m->op == MATH_NAME)
-        return true;
-    for (size_t i = 0; i < m->n; i++)
-        if (has_names(m->arg[i]))
-            return true;
-    return false;
-}
 
 static mpfr_exp_t exponent_of(const struct value *x)
 {
@@ -829,12 +516,12 @@ enum math_equal math_compare(struct math_work *w, const struct math *x,
                              double relative)
 {
     bool tolerant = tolerance > 0 || relative > 0, equal = false;
-    enum exact a, b;
+    enum math_exact a, b;
     mpq_t p, q;
 
     mpq_inits(p, q, (mpq_ptr)NULL);
-    a = exact(w, x, p);
-    b = exact(w, y, q);
+    a = math_exact(w, x, p);
+    b = math_exact(w, y, q);
     if (!a && !b)
         equal = mpq_equal(p, q) != 0;
     mpq_clears(p, q, (mpq_ptr)NULL);
@@ -843,7 +530,7 @@ enum math_equal math_compare(struct math_work *w, const struct math *x,
         return equal ? MATH_SAME : MATH_OTHER;
     if (a == UNDEFINED || b == UNDEFINED)
         return MATH_UNKNOWN;
-    if (has_names(x) || has_names(y))
+    if (math_has(x, MATH_NAME) || math_has(y, MATH_NAME))
         return functions(w, x, y);
     return constants(w, x, y, tolerance, relative);
 }
