@@ -419,22 +419,45 @@ static void guess_finish(const struct request *q, struct reply *r)
 
 /* --- scores ---------------------------------------------------------------- */
 
+static bool is_broken(const char *token)
+{
+    return strstr(token, "\xef\xbf\xbd") != NULL;
+}
+
+/* Bytes of a token; one that is not whole UTF-8 is told as "bytes:\\xe5\\x8c". */
+static size_t token_bytes(struct str t)
+{
+    size_t n = 0;
+
+    if (!str_starts(t, STR("bytes:\\x")))
+        return t.n;
+    for (size_t at = 0; at < t.n; at++)
+        n += t.p[at] == '\\';
+    return n;
+}
+
 /* Of the prompt's tokens the last ones are the option's.  They are counted off
- * from the prompt's end, by characters: its beginning may hold tokens that are
- * not in the text.  A token that straddles the border belongs to the option,
- * whose first characters it has. */
+ * from the prompt's end, by bytes: its beginning may hold tokens that are not
+ * in the text.  A token that straddles the border belongs to the option, whose
+ * first bytes it has; so do empty ones before it, the beginnings of a character
+ * that is told with its end.  A replacement character does not say how many
+ * bytes it stands for: no sum. */
 static void sum_option(const struct json *tokens, const struct json *logprobs,
-                       size_t n, size_t chars, double *sum, int64_t *count)
+                       size_t n, size_t bytes, double *sum, int64_t *count)
 {
     *sum = 0;
     *count = 0;
-    while (n-- && chars) {
-        size_t len = text_count(str_of(json_string(json_at(tokens, n))));
-        *sum += json_number(json_at(logprobs, n));
+    while (n--) {
+        const char *token = json_string(json_at(tokens, n));
+        double lp = json_number(json_at(logprobs, n));
+        size_t len = token_bytes(str_of(token));
+        if (!bytes && (len || isnan(lp)))
+            break;
+        *sum += token && is_broken(token) ? NAN : lp;
         ++*count;
-        chars = len < chars ? chars - len : 0;
+        bytes = len < bytes ? bytes - len : 0;
     }
-    if (chars)
+    if (bytes)
         *sum = NAN;
 }
 
@@ -453,11 +476,13 @@ static void take_echo(const struct endpoint *ep, const struct request *q,
             "echo them; ask by generation (--ask generate)");
         return;
     }
-    sum_option(tokens, values, n - made, text_count(str_of(q->options[call])),
+    sum_option(tokens, values, n - made, strlen(q->options[call]),
                &r->logprobs[call], &r->option_tokens[call]);
     if (isnan(r->logprobs[call]))
-        adapter_no_answer(r, FAULT_ITEM, ep,
-                          "the echoed tokens are not those of the option");
+        adapter_no_answer(
+            r, FAULT_ITEM, ep,
+            "the echoed tokens cannot be told from the prompt's: the server "
+            "cuts characters; ask by generation");
     r->finish = FINISH_SCORED;
     r->finished = true;
 }

@@ -626,6 +626,19 @@ static const struct {
       "\"token_logprobs\":[null,-4,-2,-7]}}],"
       "\"usage\":{\"completion_tokens\":1}}",
       -6, 2 },
+    { "北京", /* tokens that are no whole characters */
+      "{\"choices\":[{\"logprobs\":{\"tokens\":[\"是\","
+      "\"bytes:\\\\xe5\\\\x8c\",\"bytes:\\\\x97\",\"京\"],"
+      "\"token_logprobs\":[-1,-2,-3,-4]}}]}",
+      -9, 3 },
+    { "北京", /* a character told with its last token */
+      "{\"choices\":[{\"logprobs\":{\"tokens\":[\"\",\"是\",\"\",\"北\",\"京\"],"
+      "\"token_logprobs\":[null,-1,-2,-3,-4]}}]}",
+      -9, 3 },
+    { "北京", /* a server that does not say how long they are */
+      "{\"choices\":[{\"logprobs\":{\"tokens\":[\"是\",\"�\",\"�\","
+      "\"京\"],\"token_logprobs\":[-1,-2,-3,-4]}}]}",
+      NAN, 0 },
     { "北京", "{\"choices\":[{\"logprobs\":null}]}", NAN, 0 },
     { "北京",
       "{\"choices\":[{\"logprobs\":{\"tokens\":[\"a\"],"
