@@ -124,3 +124,15 @@ void meter_settle(struct meter *m, const struct request *q,
     m->n_unpriced += nano == COST_UNKNOWN;
     m->purse->spent += cny == COST_UNKNOWN ? untold(m, q, res) : cny;
 }
+
+void meter_add(struct meter *sum, const struct meter *m)
+{
+    bool known = m->tariff.currency && !isnan(m->tariff.cny);
+
+    sum->tariff.currency = "CNY";
+    sum->tariff.cny = 1;
+    sum->nano += m->cny_nano;
+    sum->cny_nano += m->cny_nano;
+    sum->n_priced += known ? m->n_priced : 0;
+    sum->n_unpriced += m->n_unpriced + (known ? 0 : m->n_priced);
+}

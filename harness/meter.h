@@ -41,4 +41,7 @@ enum err_code meter_admit(struct meter *m, const struct request *q, bool *fits,
 void meter_settle(struct meter *m, const struct request *q,
                   const struct response *res);
 
+/* Adds a model's bill to one in CNY, which begins zeroed. */
+void meter_add(struct meter *sum, const struct meter *m);
+
 #endif

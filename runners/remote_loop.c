@@ -45,7 +45,7 @@ struct job {
     int64_t due_ns;
     int64_t wall_ms, sent_ns;
     int64_t latency_ns, first_token_ns;
-    int64_t prompt_tokens, cached_tokens, output_tokens; /* of all calls */
+    int64_t prompt_tokens, cached_tokens, output_tokens; /* of all attempts */
     double *logprobs;
     int64_t *option_tokens;
     struct job *next;     /* in a queue, or among the spare ones */
@@ -389,6 +389,13 @@ static bool scores_missing(const struct job *j)
     return false;
 }
 
+static void add_tokens(struct job *j, const struct reply *y)
+{
+    j->prompt_tokens = sum(j->prompt_tokens, y->prompt_tokens);
+    j->cached_tokens = sum(j->cached_tokens, y->cached_tokens);
+    j->output_tokens = sum(j->output_tokens, y->output_tokens);
+}
+
 static void answer_job(struct job *j, const struct http_result *r)
 {
     struct lane *l = j->lane;
@@ -400,9 +407,7 @@ static void answer_job(struct job *j, const struct http_result *r)
     j->latency_ns += r->total_ns;
     if (j->call == 0 && j->reading.first_text_ns >= 0)
         j->first_token_ns = j->reading.first_text_ns - j->sent_ns;
-    j->prompt_tokens = sum(j->prompt_tokens, y->prompt_tokens);
-    j->cached_tokens = sum(j->cached_tokens, y->cached_tokens);
-    j->output_tokens = sum(j->output_tokens, y->output_tokens);
+    add_tokens(j, y);
     if (y->output_tokens >= 0)
         l->mean_output =
             l->mean_output < 0
@@ -433,10 +438,12 @@ static void call_done(void *user, const struct http_result *r)
                       "the answer has no log-probabilities");
         j->reading.failure.code = ERR_SERVER;
     }
-    if (j->reading.failure.class == FAULT_NONE)
+    if (j->reading.failure.class == FAULT_NONE) {
         answer_job(j, r);
-    else
+    } else {
+        add_tokens(j, y); /* paid for, answer or not */
         fail_job(j, now);
+    }
 }
 
 static void take_header(void *user, struct str name, struct str value)

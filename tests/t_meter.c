@@ -184,6 +184,26 @@ START_TEST(a_budget_wants_prices_and_rates)
 }
 END_TEST
 
+START_TEST(bills_of_several_currencies_add_up_in_cny)
+{
+    struct purse purse = { .limit = COST_UNKNOWN };
+    struct meter m = open_meter(&purse), sum = { 0 }, no_rate = m;
+    struct request q = ask(0, 10);
+    struct response r = say(100, 50);
+
+    meter_settle(&m, &q, &r);
+    no_rate.tariff.cny = NAN;
+    meter_settle(&no_rate, &q, &r);
+    meter_add(&sum, &m);
+    meter_add(&sum, &m);
+    meter_add(&sum, &no_rate);
+    ck_assert_int_eq(sum.nano, 2 * 1400000);
+    ck_assert_str_eq(sum.tariff.currency, "CNY");
+    ck_assert_uint_eq(sum.n_priced, 2);
+    ck_assert_uint_eq(sum.n_unpriced, 1);
+}
+END_TEST
+
 /* --- guesses --------------------------------------------------------------- */
 
 /* Tokens as counted by the tokenizers named. */
@@ -234,6 +254,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_model_with_many_tokens_teaches_the_guess);
     tcase_add_loop_test(tc, a_budget_is_never_exceeded, 0, 20);
     tcase_add_test(tc, a_budget_wants_prices_and_rates);
+    tcase_add_test(tc, bills_of_several_currencies_add_up_in_cny);
     tcase_add_loop_test(tc, guesses_hold_what_tokenizers_count, 0, N(texts));
     tcase_add_test(tc, a_chat_is_its_messages_and_what_is_around_them);
 }

@@ -78,8 +78,7 @@ static void format_progress(const char *who, const struct run_progress *p,
         cli_run_money(p->meter, " ", out + len, n - (size_t)len);
 }
 
-/* Of the models that are asked at the same time, together; money is told of
- * one alone, since currencies differ. */
+/* Of the models that are asked at the same time, together. */
 static void add_progress(struct run_progress *sum, const struct run_progress *p)
 {
     sum->total += p->total;
@@ -98,14 +97,17 @@ static void on_progress(void *user, const struct run_progress *p)
 {
     struct session *s = ((struct asked *)user)->session;
     bool terminal = cli_stderr_is_terminal(), last;
-    struct run_progress sum = { .eta_ms = -1 };
+    struct meter money = { 0 };
+    struct run_progress sum = { .eta_ms = -1, .meter = &money };
     int64_t now = io_now_ns();
     char who[80], line[512];
 
     snprintf(who, sizeof who, "%s", s->group->spec.id);
     if (s->n_group > 1) {
-        for (size_t i = 0; i < s->n_group; i++)
+        for (size_t i = 0; i < s->n_group; i++) {
             add_progress(&sum, &s->group[i].job.progress);
+            meter_add(&money, &s->group[i].meter);
+        }
         snprintf(who, sizeof who, "%zu models", s->n_group);
         p = &sum;
     }
