@@ -324,11 +324,47 @@ static enum MHD_Result answer_chat(struct http *h)
     return complete(h, true);
 }
 
+/* --- the tokenizer ---------------------------------------------------------- */
+
+static enum MHD_Result answer_tokens(struct http *h, bool ids)
+{
+    struct buf b;
+
+    if (!api_read_tokens(&h->call, ids, buf_view(&h->body), &h->s->p.model,
+                         &h->error))
+        return send_error(h);
+    buf_init(&b, (size_t)1 << 30);
+    (ids ? api_write_text : api_write_ids)(&h->call, &b);
+    return send_json(h, &b);
+}
+
+static enum MHD_Result answer_tokenize(struct http *h)
+{
+    return answer_tokens(h, false);
+}
+
+static enum MHD_Result answer_detokenize(struct http *h)
+{
+    return answer_tokens(h, true);
+}
+
+static enum MHD_Result answer_tokenizer(struct http *h)
+{
+    struct buf b;
+
+    buf_init(&b, 1 << 24);
+    api_write_tokenizer(&h->s->p.model, &b);
+    return send_json(h, &b);
+}
+
 /* --- routes ----------------------------------------------------------------- */
 
 static const struct route routes[] = {
     { .path = "/", .page = true, .answer = answer_page },
     { .path = "/health", .open = true, .answer = answer_health },
+    { .path = "/tokenizer_info", .answer = answer_tokenizer },
+    { .path = "/tokenize", .post = true, .answer = answer_tokenize },
+    { .path = "/detokenize", .post = true, .answer = answer_detokenize },
     { .path = "/v1/models", .below = true, .answer = answer_models },
     { .path = "/v1/completions", .post = true, .answer = answer_completion },
     { .path = "/v1/chat/completions", .post = true, .answer = answer_chat },

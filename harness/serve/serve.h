@@ -5,6 +5,8 @@
  *     GET  /v1/models[/ID]
  *     POST /v1/completions
  *     POST /v1/chat/completions
+ *     GET  /tokenizer_info        as vLLM has them
+ *     POST /tokenize, /detokenize
  *
  * A thread for each connection reads the request, hands its asks to the batch
  * and waits; the batch's thread computes for all of them.  A client that goes

@@ -71,6 +71,15 @@ bool api_read(struct api_call *c, bool chat, struct str body,
               const struct api_model *m, uint64_t random, struct api_error *x);
 void api_call_free(struct api_call *c);
 
+/* The tokenizer alone, in the shapes of vLLM, for clients that count tokens
+ * before they ask.  Reads {"prompt": TEXT} or {"tokens": IDS} into the call's
+ * only prompt. */
+bool api_read_tokens(struct api_call *c, bool ids, struct str body,
+                     const struct api_model *m, struct api_error *x);
+void api_write_ids(const struct api_call *c, struct buf *out);
+void api_write_text(const struct api_call *c, struct buf *out);
+void api_write_tokenizer(const struct api_model *m, struct buf *out);
+
 /* Takes the news of an ask into its choice; false when that ask has failed. */
 bool api_take(struct api_call *c, struct batch *b, size_t choice,
               struct api_error *x);

@@ -607,9 +607,29 @@ static bool make_asks(struct api_call *c, const struct wishes *w,
     return true;
 }
 
-static bool read_object(struct api_call *c, const struct json *j,
-                        uint64_t random, struct api_error *x)
+/* --- bodies ----------------------------------------------------------------- */
+
+static bool read_body(struct api_call *c, struct str body,
+                      const struct api_model *m, struct api_error *x)
 {
+    struct err e;
+
+    c->model = m;
+    if (json_parse(&c->json, body, &e))
+        return e.code == ERR_NOMEM
+                   ? no_memory(x)
+                   : api_refuse(x, 400, NULL, "invalid_json",
+                                "the body is no JSON that can be read: %s",
+                                e.msg);
+    return json_type(c->json) == JSON_OBJECT ||
+           api_refuse(x, 400, NULL, "invalid_json",
+                      "the body: expected a JSON object");
+}
+
+static bool read_object(struct api_call *c, uint64_t random,
+                        struct api_error *x)
+{
+    const struct json *j = c->json;
     struct wishes w = { .max_tokens = -1, .temperature = 1, .top_p = 1 };
 
     w.seed = (int64_t)(random >> 11);
@@ -623,23 +643,62 @@ static bool read_object(struct api_call *c, const struct json *j,
 bool api_read(struct api_call *c, bool chat, struct str body,
               const struct api_model *m, uint64_t random, struct api_error *x)
 {
-    struct err e;
-
     c->chat = chat;
-    c->model = m;
     c->created = io_wall_ms() / 1000;
     snprintf(c->id, sizeof c->id, "%s-%016" PRIx64, chat ? "chatcmpl" : "cmpl",
              random);
-    if (json_parse(&c->json, body, &e))
-        return e.code == ERR_NOMEM
-                   ? no_memory(x)
-                   : api_refuse(x, 400, NULL, "invalid_json",
-                                "the body is no JSON that can be read: %s",
-                                e.msg);
-    if (json_type(c->json) != JSON_OBJECT)
-        return api_refuse(x, 400, NULL, "invalid_json",
-                          "the body: expected a JSON object");
-    return read_object(c, c->json, random, x);
+    return read_body(c, body, m, x) && read_object(c, random, x);
+}
+
+/* The spelling of a control token and nothing else: so clients ask for its id.
+ * In a longer text it is text, as items of a test must not become control
+ * tokens. */
+static bool is_control(const struct api_call *c, struct str text)
+{
+    const struct mk_model_info *info = mk_model_info(c->model->model);
+    const int32_t ids[] = { info->bos, info->eos };
+    char bytes[256];
+
+    for (size_t i = 0; i < 2; i++)
+        if (ids[i] >= 0 &&
+            str_eq(text, (struct str){ bytes, mk_token_bytes(
+                                                  c->model->model, ids[i], true,
+                                                  bytes, sizeof bytes) }))
+            return true;
+    return false;
+}
+
+static bool read_plain(struct api_call *c, const struct json *prompt,
+                       struct api_error *x)
+{
+    bool special = true;
+    struct str text = str_of(json_string(prompt));
+    unsigned flags = is_control(c, text) ? MK_PARSE_SPECIAL : 0;
+
+    if (!get_bool(c->json, "add_special_tokens", &special, x))
+        return false;
+    return read_text(c, text, flags | (special ? MK_ADD_SPECIAL : 0),
+                     c->prompts, x);
+}
+
+bool api_read_tokens(struct api_call *c, bool ids, struct str body,
+                     const struct api_model *m, struct api_error *x)
+{
+    const char *key = ids ? "tokens" : "prompt";
+    const struct json *in;
+
+    if (!read_body(c, body, m, x))
+        return false;
+    in = member(c->json, key);
+    if (!in || json_type(in) != (ids ? JSON_ARRAY : JSON_STRING))
+        return api_refuse(x, 400, key, "missing_required_parameter",
+                          "%s: expected %s", key,
+                          ids ? "a list of token ids" : "a string");
+    c->echo = true; /* ids as text */
+    c->prompts = arena_array(&c->arena, 1, sizeof *c->prompts);
+    if (!c->prompts)
+        return no_memory(x);
+    return ids ? read_ids(c, in, c->prompts, x) : read_plain(c, in, x);
 }
 
 void api_call_free(struct api_call *c)

@@ -112,6 +112,64 @@ static const struct top *tops_of(const struct marks *m, size_t i)
     return m->tops + i * m->n_top;
 }
 
+/* --- the tokenizer ---------------------------------------------------------- */
+
+void api_write_ids(const struct api_call *c, struct buf *out)
+{
+    const struct api_prompt *p = c->prompts;
+    struct jw w;
+
+    jw_init(&w, out, false);
+    jw_object(&w, NULL);
+    jw_int(&w, "count", (int64_t)p->n);
+    jw_int(&w, "max_model_len", (int64_t)c->model->context);
+    jw_array(&w, "tokens");
+    for (size_t i = 0; i < p->n; i++)
+        jw_int(&w, NULL, p->ids[i]);
+    jw_end(&w);
+    jw_end(&w);
+}
+
+void api_write_text(const struct api_call *c, struct buf *out)
+{
+    struct jw w;
+
+    jw_init(&w, out, false);
+    jw_object(&w, NULL);
+    jw_text(&w, "prompt", c->prompts->text);
+    jw_end(&w);
+}
+
+static void put_control(struct jw *w, const char *key,
+                        const struct api_model *m, int32_t id)
+{
+    const struct api_call c = { .model = m };
+    struct bytes b = { .n = 0 };
+
+    if (id < 0) {
+        jw_null(w, key);
+        return;
+    }
+    b = token_bytes(&c, id);
+    jw_text(w, key, (struct str){ b.v, b.n });
+}
+
+void api_write_tokenizer(const struct api_model *m, struct buf *out)
+{
+    const struct mk_model_info *info = mk_model_info(m->model);
+    struct jw w;
+
+    jw_init(&w, out, false);
+    jw_object(&w, NULL);
+    jw_str(&w, "tokenizer_class", info->tokenizer);
+    put_control(&w, "bos_token", m, info->bos);
+    put_control(&w, "eos_token", m, info->eos);
+    jw_bool(&w, "add_bos_token", info->add_bos);
+    jw_int(&w, "model_max_length", (int64_t)m->context);
+    jw_str(&w, "chat_template", info->chat_source);
+    jw_end(&w);
+}
+
 /* --- logprobs of a completion ----------------------------------------------- */
 
 /* The marks of the prompt, if there are any, then those of the answer. */

@@ -86,6 +86,19 @@ head -c 17000000 /dev/zero | tr '\0' ' ' >"$TMP/large"
 ok "a body that is too large" same "$(get --data-binary "@$TMP/large" "$url/completions")" 413
 ok "its code" same "$(member "$TMP/body" '$.error.code')" request_too_large
 
+# --- the tokenizer
+ok "the tokenizer" same "$(get "$root/tokenizer_info")" 200
+eos=$(member "$TMP/body" '$.eos_token')
+ok "tells its end token" test -n "$eos"
+tokens() { get -d "{\"prompt\":\"$1\",\"add_special_tokens\":false}" "$root/tokenize" >/dev/null && member "$TMP/body" '$.tokens'; }
+ok "a control token has one id" same "$(tokens "$eos")" "[511]"
+ok "but is text inside of text" test "$(tokens "a$eos" | tr -cd , | wc -c)" -gt 2
+ids=$(tokens 模型abc)
+ok "ids as text" same "$(get -d "{\"tokens\":$ids}" "$root/detokenize")" 200
+ok "the same text" same "$(member "$TMP/body" '$.prompt')" 模型abc
+ok "no text" same "$(get -d '{"prompt":7}' "$root/tokenize")" 400
+ok "no ids" same "$(get -d '{"tokens":[1,99999]}' "$root/detokenize")" 400
+
 # --- completions
 ask /completions '{"model":"tiny","prompt":"abc","max_tokens":8,"temperature":0}' >"$TMP/status"
 ok "a completion" same "$(cat "$TMP/status")" 200
