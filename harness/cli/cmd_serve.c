@@ -132,11 +132,11 @@ static const struct argp argp = {
 
 /* --- the page ------------------------------------------------------------- */
 
-static void no_results(const char *db, struct buf *out)
+static void no_results(const char *why, struct buf *out)
 {
     buf_str(out, "<!DOCTYPE html>\n<html lang=\"zh\"><meta charset=\"utf-8\">"
                  "<title>mokao</title>\n<p>no results yet 暂无结果: ");
-    for (const char *p = db; *p; p++)
+    for (const char *p = why; *p; p++)
         if (strchr("<>&\"", *p))
             buf_printf(out, "&#%d;", *p);
         else
@@ -144,7 +144,8 @@ static void no_results(const char *db, struct buf *out)
     buf_str(out, "</html>\n");
 }
 
-/* Opened anew each time, so that what a run has stored since is there. */
+/* Opened anew each time, so that what a run has stored since is there.  A
+ * database that cannot be read yet is no fault of who looks at the page. */
 static enum err_code make_page(void *user, struct buf *out, struct err *e)
 {
     static const struct report_style plain = { 0 };
@@ -155,14 +156,12 @@ static enum err_code make_page(void *user, struct buf *out, struct err *e)
     size_t n = 0;
     enum err_code rc;
 
-    if (!io_exists(o->db)) {
-        no_results(o->db, out);
+    if (store_open(&p.store, o->db, true, e)) {
+        no_results(e->msg, out);
         return ERR_OK;
     }
     arena_init(&arena, 0);
-    rc = store_open(&p.store, o->db, true, e);
-    if (!rc)
-        rc = report_rank.make(&p, &tables, &n, e);
+    rc = report_rank.make(&p, &tables, &n, e);
     if (!rc)
         format_html.print(tables, n, &plain, out);
     store_close(p.store);
