@@ -108,10 +108,10 @@ static size_t positions_for(const struct batch_params *p)
 
 static size_t rows_for(size_t n_vocab, size_t n_parallel)
 {
-    size_t n = ROW_BYTES / sizeof(float) / n_vocab;
+    size_t fit = ROW_BYTES / (n_vocab * sizeof(float));
+    size_t most = fit < STEP_TOKENS ? fit : STEP_TOKENS;
 
-    n = n < STEP_TOKENS ? n : STEP_TOKENS;
-    return n > n_parallel ? n : n_parallel;
+    return most < n_parallel ? n_parallel : most;
 }
 
 static enum err_code open_lanes(struct batch *b, const struct batch_params *p,

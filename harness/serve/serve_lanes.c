@@ -93,7 +93,7 @@ static bool drop_oldest(struct lanes *s, const struct lane *but)
     struct lane *oldest = NULL;
 
     for (struct lane *l = s->first; l; l = l->next)
-        if (kept(l) && l != but && (!oldest || l->used < oldest->used))
+        if (l != but && kept(l) && (!oldest || l->used < oldest->used))
             oldest = l;
     if (!oldest)
         return false;

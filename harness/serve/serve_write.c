@@ -144,7 +144,7 @@ static void put_control(struct jw *w, const char *key,
                         const struct api_model *m, int32_t id)
 {
     const struct api_call c = { .model = m };
-    struct bytes b = { .n = 0 };
+    struct bytes b;
 
     if (id < 0) {
         jw_null(w, key);
