@@ -2,6 +2,7 @@
 #include "harness/meter.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "harness/guess.h"
 
@@ -29,6 +30,9 @@ enum err_code meter_init(struct meter *m, const struct tariff *t,
 
 void meter_free(struct meter *m)
 {
+    /* What was in flight when a run broke off is free for other models. */
+    for (size_t i = 0; i < m->cap; i++)
+        m->purse->reserved -= m->held[i];
     mem_free(m->held);
     m->held = NULL;
     m->cap = 0;
@@ -63,6 +67,7 @@ enum err_code meter_admit(struct meter *m, const struct request *q, bool *fits,
                           struct err *e)
 {
     struct purse *p = m->purse;
+    size_t had = m->cap;
     int64_t most;
 
     *fits = true;
@@ -70,6 +75,8 @@ enum err_code meter_admit(struct meter *m, const struct request *q, bool *fits,
         return ERR_OK;
     if (!mem_grow(&m->held, &m->cap, q->id + 1, sizeof *m->held))
         return err_set(e, ERR_NOMEM, "no memory for the budget");
+    if (m->cap > had)
+        memset(m->held + had, 0, (m->cap - had) * sizeof *m->held);
     most = at_most(m, q, most_output(q));
     *fits = p->spent + p->reserved <= p->limit - most;
     if (*fits) {

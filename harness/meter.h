@@ -33,6 +33,7 @@ struct meter {
 enum err_code meter_init(struct meter *m, const struct tariff *t,
                          struct purse *purse, const char *model,
                          struct err *e) MUST_CHECK;
+/* Gives back what is still reserved, too. */
 void meter_free(struct meter *m);
 /* Reserves what the request may cost; *fits is false when it does not now. */
 enum err_code meter_admit(struct meter *m, const struct request *q, bool *fits,

@@ -60,7 +60,8 @@ struct cmd_runner {
     int64_t timeout_ns;
     int retries;
     uint64_t last_id;
-    int deaths; /* since the last answer */
+    int deaths;      /* since the last answer */
+    char cause[200]; /* of the last one */
     const struct exchange *x;
     struct buf line;
     struct arena arena, scratch; /* of the words; of one answer */
@@ -252,8 +253,10 @@ static void clear_seat(struct cmd_runner *r, struct seat *s, enum err_code code,
     ended = child_end(&s->child, code == ERR_TIMEOUT ? 0 : 100, &how) &&
             ended && s->answered;
     buf_char(&how, ')');
-    if (s->n_flights && !ended)
+    if (s->n_flights && !ended) {
         r->deaths++;
+        snprintf(r->cause, sizeof r->cause, "%s", how.p);
+    }
     for (size_t i = 0; i < r->n_flights; i++) {
         struct flight *f = &r->flights[i];
         if (f->seat == s && ended)
@@ -495,9 +498,8 @@ static enum err_code loop(struct cmd_runner *r, struct err *e)
                 take_lines(r, &r->seats[i]);
         check_times(r);
         if (r->deaths >= MAX_DEATHS)
-            return err_set(e, ERR_NOENV,
-                           "%s: %d processes ended without an answer",
-                           r->words[0], r->deaths);
+            return err_set(e, ERR_NOENV, "%d processes without an answer: %s",
+                           r->deaths, r->cause);
     }
     return err_set(e, ERR_CANCELLED, "interrupted");
 }

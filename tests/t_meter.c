@@ -184,6 +184,22 @@ START_TEST(a_budget_wants_prices_and_rates)
 }
 END_TEST
 
+START_TEST(what_was_in_flight_at_the_end_is_free_again)
+{
+    struct purse purse = { .limit = INT64_C(1000) * COST_NANO };
+    struct meter m = open_meter(&purse);
+    struct request q = ask(100, 10), other = ask(3, 10);
+    struct response r = say(7, 10);
+
+    ck_assert(admits(&m, &q) && admits(&m, &other));
+    meter_settle(&m, &q, &r);
+    ck_assert_int_gt(purse.reserved, 0);
+    meter_free(&m);
+    ck_assert_int_eq(purse.reserved, 0);
+    ck_assert_int_eq(purse.spent, 27 * 7000);
+}
+END_TEST
+
 START_TEST(bills_of_several_currencies_add_up_in_cny)
 {
     struct purse purse = { .limit = COST_UNKNOWN };
@@ -254,6 +270,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_model_with_many_tokens_teaches_the_guess);
     tcase_add_loop_test(tc, a_budget_is_never_exceeded, 0, 20);
     tcase_add_test(tc, a_budget_wants_prices_and_rates);
+    tcase_add_test(tc, what_was_in_flight_at_the_end_is_free_again);
     tcase_add_test(tc, bills_of_several_currencies_add_up_in_cny);
     tcase_add_loop_test(tc, guesses_hold_what_tokenizers_count, 0, N(texts));
     tcase_add_test(tc, a_chat_is_its_messages_and_what_is_around_them);

@@ -49,7 +49,7 @@ content "$TMP/f.db" >"$TMP/got"
 ok "with code and message" cmp "$TMP/want" "$TMP/got"
 exits 4 "a program that only dies ends the run" "$MOKAO" run -m "cmd:sh -c 'echo \$MOKAO_E2E_API_KEY >&2; exit 1'" \
     -s logic --db "$TMP/g.db" --record "$TMP/g.jsonl"
-says err "ended without an answer"
+says err "10 processes without an answer: sh ended before it had answered (exit status 1; it said: ****"
 ok "no key is kept" sh -c "! grep -aq sk-e2e '$TMP/g.db' '$TMP/g.jsonl' '$TMP/e.db' '$TMP/e.jsonl'"
 exits 4 "a missing program" "$MOKAO" run -m "cmd:no-such-program-1" -s logic --db "$TMP/g.db"
 says err "no such program"
