@@ -20,7 +20,7 @@
 #include "runners/adapter_util.h"
 #include "runners/auth.h"
 
-/* --- what is asked --------------------------------------------------------- */
+/* --- what is asked -------------------------------------------------------- */
 
 enum way {
     WAY_CHAT,       /* text of a chat */
@@ -121,7 +121,7 @@ static enum err_code check_way(const struct endpoint *ep,
     return ERR_OK;
 }
 
-/* --- the call -------------------------------------------------------------- */
+/* --- the call ------------------------------------------------------------- */
 
 static void write_messages(struct jw *w, const struct message *m, size_t n)
 {
@@ -259,7 +259,14 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
     return rc;
 }
 
-/* --- faults ---------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------- */
+
+static bool is_number(const char *text, int n)
+{
+    char *end;
+
+    return strtol(text, &end, 10) == n && !*end;
+}
 
 /* The vendor's code: error.code or error.type, whichever the row knows, and
  * the other places where codes stand. */
@@ -275,7 +282,7 @@ static const char *find_code(const struct provider *p, int status,
 
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         adapter_code(body, paths[i], room);
-        if (!*room || strcmp(room, "0") == 0 || atoi(room) == status)
+        if (!*room || strcmp(room, "0") == 0 || is_number(room, status))
             continue; /* none, or the status once more */
         if (provider_fault(p, 0, room) != FAULT_NONE)
             return room;
@@ -358,7 +365,7 @@ static void take_fault(const struct endpoint *ep, const struct json *body,
         r->fault.class = FAULT_RETRY; /* the row does not know it: try on */
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static void take_usage(const struct json *usage, struct reply *r)
 {
@@ -417,7 +424,7 @@ static void guess_finish(const struct request *q, struct reply *r)
         r->finish = FINISH_STOP;
 }
 
-/* --- scores ---------------------------------------------------------------- */
+/* --- scores --------------------------------------------------------------- */
 
 static bool is_broken(const char *token)
 {
@@ -487,7 +494,7 @@ static void take_echo(const struct endpoint *ep, const struct request *q,
     r->finished = true;
 }
 
-/* --- whole bodies ---------------------------------------------------------- */
+/* --- whole bodies --------------------------------------------------------- */
 
 static void take_choice(const struct endpoint *ep, const struct request *q,
                         size_t call, const struct json *choice, struct reply *r)
@@ -527,7 +534,7 @@ static void parse(const struct endpoint *ep, const struct request *q,
         take_choice(ep, q, call, choice, r);
 }
 
-/* --- streams --------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------- */
 
 /* The whole message once more, or a body that is no stream: it counts. */
 static void take_whole(const struct endpoint *ep, const struct request *q,

@@ -7,7 +7,7 @@
 
 enum { MEMBER_BYTES = 1 << 20 };
 
-/* --- faults and finish reasons --------------------------------------------- */
+/* --- faults and finish reasons -------------------------------------------- */
 
 static void copy_cut(char *to, size_t room, const char *from)
 {
@@ -66,7 +66,7 @@ void adapter_finish(const struct endpoint *ep, const char *reason,
     r->finished = true;
 }
 
-/* --- parameters ------------------------------------------------------------ */
+/* --- parameters ----------------------------------------------------------- */
 
 static void write_node(struct jw *w, const char *key, const struct json *j)
 {
@@ -211,7 +211,7 @@ void adapter_extra(struct jw *w, const struct endpoint *ep)
     json_free(own);
 }
 
-/* --- messages -------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 struct turn_list {
     const struct endpoint *ep;

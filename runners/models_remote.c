@@ -65,7 +65,7 @@ enum err_code remote_complete(const struct provider *p, struct arena *a,
     return a->failed ? err_set(e, ERR_NOMEM, "no memory for a model") : ERR_OK;
 }
 
-/* --- inline specs ---------------------------------------------------------- */
+/* --- inline specs --------------------------------------------------------- */
 
 static enum err_code no_provider(const struct providers *table,
                                  const char *name, struct err *e)
@@ -130,7 +130,7 @@ enum err_code remote_inline(const char *spec, struct providers **table,
     return remote_complete(p, a, out, e);
 }
 
-/* --- entries of a models file ---------------------------------------------- */
+/* --- entries of a models file --------------------------------------------- */
 
 static enum err_code read_body(const struct json *j, struct arena *a,
                                struct model_spec *out, struct err *e)

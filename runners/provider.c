@@ -13,7 +13,7 @@
 
 #include "runners/provider_rows.h"
 
-/* --- the table ------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 size_t providers_count(const struct providers *p)
 {
@@ -62,7 +62,7 @@ const struct provider *providers_nearest(const struct providers *p,
     return nearest;
 }
 
-/* --- what a row says of a model -------------------------------------------- */
+/* --- what a row says of a model ------------------------------------------- */
 
 static bool fits(const char *glob, const char *model)
 {
@@ -135,7 +135,7 @@ double param_clamp(const struct param_rule *r, double value)
     return value;
 }
 
-/* --- faults ---------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------- */
 
 static const char *const class_names[FAULT_N_CLASSES] = {
     [FAULT_NONE] = "none",   [FAULT_RETRY] = "retry", [FAULT_RATE] = "rate",

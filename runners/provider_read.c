@@ -55,7 +55,7 @@ static enum err_code no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory for the providers");
 }
 
-/* --- checks of members ----------------------------------------------------- */
+/* --- checks of members ---------------------------------------------------- */
 
 static bool is_one_of(const char *const *list, const char *s)
 {
@@ -210,7 +210,7 @@ static enum err_code check_members(const struct json *row, struct err *e)
     return rc ? rc : want_type(json_get(row, "body"), "body", JSON_OBJECT, e);
 }
 
-/* --- fields ---------------------------------------------------------------- */
+/* --- fields --------------------------------------------------------------- */
 
 /* How many strings a member holds, itself one or a list; 1 when missing. */
 static size_t count_of(const struct json *j)

@@ -14,10 +14,8 @@
 
 __asm__(".pushsection .rodata\n"
         ".global mk_providers_json\nmk_providers_json:\n"
-        ".incbin \"runners/providers.json\"\n"
-        ".global mk_providers_end\nmk_providers_end:\n"
-        ".byte 0\n.popsection\n");
-extern const char mk_providers_json[], mk_providers_end[];
+        ".incbin \"runners/providers.json\"\n.byte 0\n.popsection\n");
+extern const char mk_providers_json[];
 
 enum { FILE_BYTES = 4 << 20 };
 
@@ -26,7 +24,7 @@ static enum err_code no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory for the providers");
 }
 
-/* --- merging --------------------------------------------------------------- */
+/* --- merging -------------------------------------------------------------- */
 
 static void write_node(struct jw *w, const char *key, const struct json *j,
                        struct err *e)
@@ -101,7 +99,7 @@ static enum err_code merge(const struct json *ours, const struct json *theirs,
     return rc;
 }
 
-/* --- the table ------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static enum err_code row_id(const struct json *row, const char **id,
                             struct err *e)
@@ -260,14 +258,12 @@ enum err_code providers_open(struct providers **out, const char *file,
                              struct err *e)
 {
     struct providers *p = mem_zalloc(sizeof *p);
-    const struct str own = { mk_providers_json,
-                             (size_t)(mk_providers_end - mk_providers_json) };
     enum err_code rc;
 
     if (!p)
         return no_memory(e);
     arena_init(&p->arena, 0);
-    rc = add_text(p, own, e);
+    rc = add_text(p, str_of(mk_providers_json), e);
     if (rc)
         err_wrap(e, "built-in providers");
     if (!file)

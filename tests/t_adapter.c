@@ -12,7 +12,7 @@ static struct providers *table;
 static struct arena arena;
 static struct err e;
 
-/* --- a place to ask from --------------------------------------------------- */
+/* --- a place to ask from -------------------------------------------------- */
 
 static const char *no_secrets[16];
 static struct model_spec spec;
@@ -107,7 +107,7 @@ static void read_stream(const struct request *q, struct str text, size_t piece)
     sse_free(&s);
 }
 
-/* --- samples --------------------------------------------------------------- */
+/* --- samples -------------------------------------------------------------- */
 
 static const char *const vendors[] = {
     "openai",
@@ -312,7 +312,7 @@ START_TEST(every_error_sample_is_expected)
 }
 END_TEST
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static const struct {
     const char *provider, *body, *text, *reasoning;
@@ -460,7 +460,7 @@ START_TEST(a_page_of_a_proxy_is_a_fault_with_its_words)
 }
 END_TEST
 
-/* --- streams --------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------- */
 
 static const struct {
     const char *provider, *stream;
@@ -552,7 +552,7 @@ START_TEST(completions_are_read_whole_and_streamed)
 }
 END_TEST
 
-/* --- scores ---------------------------------------------------------------- */
+/* --- scores --------------------------------------------------------------- */
 
 static const char *letters[] = { "A", "B", "C", "D" };
 static const struct message user = { "user", "问" };
@@ -717,7 +717,7 @@ START_TEST(who_can_score_is_known)
 }
 END_TEST
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static const struct message dialogue[] = {
     { "system", "你是一名严谨的中文答题助手。" },
@@ -1005,7 +1005,7 @@ START_TEST(what_a_provider_cannot_do_is_said_before_it_is_asked)
 }
 END_TEST
 
-/* --- messages -------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 START_TEST(messages_follow_the_row)
 {

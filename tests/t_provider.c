@@ -50,7 +50,7 @@ static enum err_code add(const char *rows)
     return ERR_OK;
 }
 
-/* --- the rows there are ---------------------------------------------------- */
+/* --- the rows there are --------------------------------------------------- */
 
 START_TEST(every_row_is_complete)
 {
@@ -161,7 +161,7 @@ START_TEST(keys_have_roles)
 }
 END_TEST
 
-/* --- prices ---------------------------------------------------------------- */
+/* --- prices --------------------------------------------------------------- */
 
 static const struct {
     const char *provider, *model;
@@ -188,7 +188,7 @@ START_TEST(prices_are_found_by_name_or_longest_beginning)
 }
 END_TEST
 
-/* --- parameters ------------------------------------------------------------ */
+/* --- parameters ----------------------------------------------------------- */
 
 /* The table of differences: which parameter, to whom, as what. */
 static const struct {
@@ -268,7 +268,7 @@ START_TEST(members_of_models_go_before_the_rows)
 }
 END_TEST
 
-/* --- classes of faults ----------------------------------------------------- */
+/* --- classes of faults ---------------------------------------------------- */
 
 static const struct {
     const char *provider;
@@ -332,7 +332,7 @@ START_TEST(words_tell_where_codes_do_not)
 }
 END_TEST
 
-/* --- a user's file --------------------------------------------------------- */
+/* --- a user's file -------------------------------------------------------- */
 
 START_TEST(a_row_of_ones_own_is_added)
 {

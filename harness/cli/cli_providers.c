@@ -14,7 +14,7 @@ static enum err_code no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory for the table");
 }
 
-/* --- keys ------------------------------------------------------------------ */
+/* --- keys ----------------------------------------------------------------- */
 
 /* Whether no call needs it: the address, and roles of headers. */
 static bool is_optional(const struct provider *p, const char *role)
@@ -106,7 +106,7 @@ static const char *key_state(const struct provider *p, struct arena *a)
     return has_any_key(p, secrets) ? "yes" : "not needed";
 }
 
-/* --- the table ------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static const char *names_of(const struct provider *p, struct arena *a)
 {

@@ -11,7 +11,7 @@ static enum err_code no_memory(struct err *e)
     return err_set(e, ERR_NOMEM, "no memory for the check");
 }
 
-/* --- a GGUF file ----------------------------------------------------------- */
+/* --- a GGUF file ---------------------------------------------------------- */
 
 /* Token ids of a greeting: as a chat where the model knows chats. */
 static int greeting(const struct mk_model *m, int32_t *ids, size_t cap,
@@ -109,7 +109,7 @@ static enum err_code try_file(const struct model_spec *m,
     return rc;
 }
 
-/* --- all else: through a runner -------------------------------------------- */
+/* --- all else: through a runner ------------------------------------------- */
 
 /* An exchange of one request. */
 struct trial {
