@@ -111,13 +111,11 @@ static void event(const struct endpoint *ep, const struct request *q,
         take(ep, q, data, r);
 }
 
-/* A handshake that was refused: {"message"}. */
+/* A handshake that was refused says {"message"} alone. */
 static void fault(const struct endpoint *ep, int status,
                   const struct json *body, struct str raw, struct fault *f)
 {
-    adapter_fault_at(
-        ep, status, body, raw, "header/code",
-        adapter_text(body, "message") ? "message" : "header/message", f);
+    adapter_fault_at(ep, status, body, raw, "header/code", "header/message", f);
 }
 
 const struct adapter adapter_spark = {

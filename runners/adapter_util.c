@@ -111,20 +111,44 @@ void adapter_no_answer(struct reply *r, enum fault_class class,
     r->fault.class = class;
 }
 
+/* Where a gateway in between, or a newer door of the vendor, says it. */
+static const char *const usual_words[] = {
+    "error/message", "message", "msg", "error_msg", "error", "detail"
+};
+static const char *const usual_codes[] = { "error/code", "error/type", "code",
+                                           "error_code" };
+
+static const char *first_text(const struct json *body, const char *words)
+{
+    const char *text = adapter_text(body, words);
+
+    for (size_t i = 0; !text && i < sizeof usual_words / sizeof *usual_words;
+         i++)
+        text = adapter_text(body, usual_words[i]);
+    return text;
+}
+
+static const char *first_code(const struct json *body, const char *code,
+                              char room[64])
+{
+    adapter_code(body, code, room);
+    for (size_t i = 0; !*room && i < sizeof usual_codes / sizeof *usual_codes;
+         i++)
+        adapter_code(body, usual_codes[i], room);
+    return room;
+}
+
 void adapter_fault_at(const struct endpoint *ep, int status,
                       const struct json *body, struct str raw, const char *code,
                       const char *message, struct fault *f)
 {
+    const char *text = first_text(body, message);
     char room[64], words[sizeof f->message] = "";
 
-    if (body) {
-        fault_set(f, ep->provider, status, adapter_code(body, code, room),
-                  adapter_text(body, message));
-        return;
-    }
-    if (text_check(raw, NULL))
+    if (!text && text_check(raw, NULL))
         put_text(words, sizeof words, str_trim(raw));
-    fault_set(f, ep->provider, status, NULL, words);
+    fault_set(f, ep->provider, status, first_code(body, code, room),
+              text ? text : words);
 }
 
 bool adapter_next(struct reply *r, int64_t seq, int64_t first)
@@ -338,16 +362,16 @@ enum err_code adapter_turns(const struct endpoint *ep, const struct request *q,
 {
     bool alternate = json_bool(json_get(
         provider_member(ep->provider, ep->name, "messages"), "alternate"));
-    const struct message *list;
-    size_t n;
+    const struct message *list = NULL;
+    size_t n = 0;
     enum err_code rc = adapter_messages(ep, q, a, &list, &n, e);
 
     if (rc)
         return rc;
     *out = (struct turns){ .list = arena_array(a, n + 1, sizeof *out->list) };
-    for (size_t i = 0; out->list && i < n; i++)
+    for (size_t i = 0; out->list && list && i < n; i++)
         add_turn(out, &list[i], alternate, rule == TURNS_APART, a);
-    if (a->failed)
+    if (a->failed || !out->list)
         return err_set(e, ERR_NOMEM, "messages: out of memory");
     return check_turns(ep, out, alternate, e);
 }

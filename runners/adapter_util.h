@@ -30,8 +30,9 @@ void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
 /* A fault of ours: what came holds no answer, and why. */
 void adapter_no_answer(struct reply *r, enum fault_class class,
                        const struct endpoint *ep, const char *why);
-/* A fault whose code and words lie at these paths of an error body; body NULL:
- * it is no JSON (a proxy's page), its first words are the message. */
+/* A fault whose code and words lie at these paths of an error body, else where
+ * errors usually have them.  body NULL: it is no JSON (a proxy's page), its first
+ * words are the message. */
 void adapter_fault_at(const struct endpoint *ep, int status,
                       const struct json *body, struct str raw, const char *code,
                       const char *message, struct fault *f);

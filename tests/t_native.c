@@ -360,6 +360,21 @@ START_TEST(a_page_of_a_proxy_is_quoted)
 }
 END_TEST
 
+/* A gateway in front answers in its own shape. */
+START_TEST(an_error_of_a_gateway_is_read)
+{
+    vendor_init(&v, dirs[_i], "mock", NULL);
+    vendor_answer(&v, 400,
+                  STR("{\"error\":{\"message\":\"no room\",\"type\":"
+                      "\"gateway_error\",\"code\":null}}"),
+                  0);
+    ck_assert_str_eq(v.reply.fault.message, "no room");
+    ck_assert_int_eq(v.reply.fault.class, FAULT_ITEM);
+    ck_assert_str_eq(v.reply.fault.code, "gateway_error");
+    done();
+}
+END_TEST
+
 /* A code that no row knows is the item's: it is told, never an answer. */
 START_TEST(an_unknown_code_under_success_is_a_fault)
 {
@@ -677,6 +692,7 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, an_error_is_classed, 0, N(faults));
     tcase_add_test(tc, gemini_says_when_to_come_back);
     tcase_add_loop_test(tc, a_page_of_a_proxy_is_quoted, 0, N_DIRS);
+    tcase_add_loop_test(tc, an_error_of_a_gateway_is_read, 0, N_DIRS);
     tcase_add_loop_test(tc, an_unknown_code_under_success_is_a_fault, 0, 9);
     tcase_add_loop_test(tc, bodies_of_another_shape_are_no_answers, 0, N_DIRS);
     tcase_add_loop_test(tc, a_stream_is_read_in_any_pieces, 0, N(streams));
