@@ -408,6 +408,19 @@ static void check_times(struct http *h)
     }
 }
 
+void http_drop_unsent(struct http *h, const struct http_handler *handler,
+                      bool (*which)(const void *user, const void *arg),
+                      const void *arg)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        struct transfer *t = h->transfers[i];
+        if (t->busy && t->handler == handler && !was_sent(t->easy) &&
+            which(t->user, arg))
+            transfer_end(t, HTTP_NOT_THERE, 0,
+                         "not sent, since others could not be");
+    }
+}
+
 /* --- starting -------------------------------------------------------------- */
 
 static struct transfer *new_transfer(struct http *h)

@@ -79,6 +79,11 @@ enum err_code http_start(struct http *h, const struct http_call *c,
  * signal ends the wait. */
 enum err_code http_step(struct http *h, int64_t wait_ms,
                         struct err *e) MUST_CHECK;
+/* Ends calls for which there is no connection yet, as HTTP_NOT_THERE: nothing
+ * of them was sent.  Those of that handler that `which` picks. */
+void http_drop_unsent(struct http *h, const struct http_handler *handler,
+                      bool (*which)(const void *user, const void *arg),
+                      const void *arg);
 size_t http_in_flight(const struct http *h);
 
 #endif

@@ -667,12 +667,19 @@ static void give_up(struct lane *l)
             drop(l, j);
 }
 
+static bool is_of_lane(const void *job, const void *lane)
+{
+    return ((const struct job *)job)->lane == lane;
+}
+
 static void advance(struct lane *l, int64_t now)
 {
     struct job *j;
     int64_t wait;
 
     move_due(l, now);
+    if (l->stopped)
+        http_drop_unsent(l->loop->http, &call_handler, is_of_lane, l);
     if (l->stopped || l->loop->stop)
         give_up(l);
     l->wake_ns = INT64_MAX;

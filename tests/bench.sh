@@ -7,3 +7,4 @@ for f in models/*.gguf; do
     [ -e "$f" ] || { echo "no models/*.gguf: make models"; exit 4; }
     ./mokao bench -m "$f" -p 128,512 -n 64 -t "$threads" -r 5 || exit
 done
+sh tests/bench/remote.sh

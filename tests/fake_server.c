@@ -17,6 +17,7 @@ struct fake_server {
     void *user;
     int listener, port;
     pthread_t thread;
+    pthread_mutex_t turn; /* one script at a time; never taken with the lock */
     pthread_mutex_t lock; /* guards what follows */
     int open[THREADS];    /* descriptors, to be shut down at the end */
     pthread_t threads[THREADS];
@@ -71,8 +72,10 @@ static void *serve(void *arg)
 
     free(arg);
     while (!close_it && request && read_request(g.fd, request)) {
-        const struct fake_step *s =
-            g.server->script(g.server->user, request, &close_it);
+        const struct fake_step *s;
+        pthread_mutex_lock(&g.server->turn);
+        s = g.server->script(g.server->user, request, &close_it);
+        pthread_mutex_unlock(&g.server->turn);
         for (; s && s->bytes; s++) {
             if (s->wait_ms)
                 usleep((unsigned)s->wait_ms * 1000);
@@ -120,6 +123,7 @@ struct fake_server *fake_server_open(
     s->script = script;
     s->user = user;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->turn, NULL);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->listener < 0 || bind(s->listener, (struct sockaddr *)&a, n) ||
         listen(s->listener, 512) ||
@@ -142,6 +146,7 @@ void fake_server_close(struct fake_server *s)
     }
     close(s->listener);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->turn);
     free(s);
 }
 

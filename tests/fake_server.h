@@ -16,7 +16,8 @@ struct fake_server;
 
 /* Serves each connection in a thread of its own.  script(user, request) gives
  * the steps for a request (head and body as they came); *close: hang up after
- * them.  It is called from several threads. */
+ * them.  It is called from several threads,
+ * one at a time. */
 struct fake_server *fake_server_open(
     const struct fake_step *(*script)(void *user, const char *request,
                                       bool *close),

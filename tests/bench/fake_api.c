@@ -4,7 +4,7 @@
  *
  *   fake_api DELAY_MS LIFE_S     prints its port, serves for LIFE_S seconds
  *
- * At the end it prints how many requests it answered, how many were in hand at
+ * It prints "asked" when the first request has come.  At the end it prints how many requests it answered, how many were in hand at
  * once, and how long from the first to the last. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -141,8 +141,11 @@ static void take_requests(struct server *s, int fd)
         memmove(c->in, c->in + n, c->n - n + 1);
         c->n -= n;
         s->last_ns = now_ns();
-        if (!s->first_ns)
+        if (!s->first_ns) {
             s->first_ns = s->last_ns;
+            printf("asked\n");
+            fflush(stdout);
+        }
         s->queue[s->tail++ % (CONNECTIONS * 4)] =
             (struct due){ s->last_ns + s->delay_ns, fd, c->born };
         if (s->tail - s->head > s->most)

@@ -14,8 +14,8 @@ serve() {
     "$api" "$1" 100 >"$TMP/api" &
     pid=$!
     port=
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        port=$(head -n 1 "$TMP/api")
+    for _ in $(seq 100); do
+        port=$(head -n 1 "$TMP/api" 2>/dev/null)
         [ -n "$port" ] && return
         sleep 0.2
     done
@@ -39,6 +39,13 @@ ended() { # CODE NAME: the run in the background must end with it
     code=$?
     ok "$2: exits $1" same "$code" "$1"
     ok "$2: nothing found by a sanitizer" sh -c "! grep -q 'Sanitizer\|runtime error' '$TMP/run.err'"
+}
+until_asked() { # waits until the first request has come, and a little more
+    for _ in $(seq 200); do
+        grep -q asked "$TMP/api" && break
+        sleep 0.1
+    done
+    sleep 0.3
 }
 until_stored() { # N: waits until so many answers are stored
     for _ in $(seq 100); do
@@ -85,7 +92,7 @@ for signal in INT TERM; do
     clean
     serve 1500
     run 1000
-    sleep 1.2
+    until_asked
     kill -s $signal "$runner"
     ended 130 "SIG$signal"
     unserve
@@ -103,7 +110,7 @@ ok "only the rest is asked" same "$asked" $((1000 - stored))
 clean
 serve 60000
 run 1000
-sleep 1.5
+until_asked
 kill -s INT "$runner"
 sleep 0.5
 kill -s INT "$runner"
