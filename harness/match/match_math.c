@@ -408,6 +408,14 @@ static enum err_code find_answer(const struct reader *r, struct found *f,
 
 /* ---- expected answers ---- */
 
+/* As much of it as a message can hold. */
+static struct str shown(const char *text)
+{
+    struct str s = str_sub(str_of(text), 0, 60);
+
+    return str_sub(s, 0, text_whole(s));
+}
+
 static enum err_code read_expected(const struct json *j, struct arena *a,
                                    const struct math **out, struct err *e)
 {
@@ -436,22 +444,22 @@ static enum err_code read_expected(const struct json *j, struct arena *a,
         char *copy = arena_dup(a, b.p, b.n);
 
         math_lex((struct str){ copy, copy ? b.n : 0 }, a, &t);
-        if (!copy || !t.token)
-            rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
     }
     buf_free(&b);
     if (rc)
         return rc;
+    if (!t.token || a->failed)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
     if (!next_run(&t, 0, &x, &on) || t.token[0].kind == TOKEN_TEXT)
-        return err_set(e, ERR_FORMAT, "answer: no mathematics in \"%.60s\"",
-                       text);
+        return err_set(e, ERR_FORMAT, "answer: no mathematics in \"%.*s\"",
+                       STR_FMT(shown(text)));
     rc = math_parse(&t, x.from, x.to, a, &p, e);
     if (rc)
         return rc;
     *out = p.tree;
     if (!p.tree || t.why)
-        return err_set(e, ERR_FORMAT, "answer: \"%.60s\": at byte %zu: %s",
-                       text, p.at, t.why ? t.why : p.why);
+        return err_set(e, ERR_FORMAT, "answer: \"%.*s\": at byte %zu: %s",
+                       STR_FMT(shown(text)), p.at, t.why ? t.why : p.why);
     return ERR_OK;
 }
 
@@ -480,7 +488,7 @@ static const struct math *whole(struct arena *a, const struct found *f)
     if (!m)
         return NULL;
     m->sub = TOKEN_COMMA;
-    memcpy(m->arg, f->tree, f->n * sizeof(*f->tree));
+    memcpy(m->arg, f->tree, f->n * sizeof(void *));
     return m;
 }
 

@@ -158,7 +158,7 @@ struct math_parse {
 /* Reads the tokens [from, to) as one answer; the tree lives in the arena.
  * Fails only with NOMEM. */
 enum err_code math_parse(const struct math_tokens *t, size_t from, size_t to,
-                         struct arena *a, struct math_parse *p,
+                         struct arena *a, struct math_parse *out,
                          struct err *e) MUST_CHECK;
 
 /* A new node of the arena; NULL without memory. */

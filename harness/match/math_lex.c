@@ -53,7 +53,7 @@ static struct math_token *put(struct lexer *x, enum math_token_kind kind,
         x->i = x->s.n;
         return NULL;
     }
-    k = &t->token[t->n++];
+    k = t->token + t->n++;
     *k = (struct math_token){ .kind = kind,
                               .sub = sub,
                               .text = str_sub(x->s, x->i, x->i + len),
@@ -419,7 +419,7 @@ static void letters(struct lexer *x)
                                               { "and", TOKEN_COMMA, 0 } };
     size_t run = 0, len;
     const struct math_word *w;
-    bool small = false;
+    bool small = false, before;
     struct str s = rest(x);
 
     for (; is_latin(s, run); run++)
@@ -433,12 +433,14 @@ static void letters(struct lexer *x)
     if (unit(x))
         return;
     w = function_at(s, &len);
-    if (w)
+    if (w) {
         put_word(x, w, len);
-    else if (run > 1 && (function_at(str_sub(s, 1, run), &len) ||
-                         function_at(str_sub(s, 2, run), &len)))
-        name(x, str_sub(s, 0, 1), 1); /* x of xcosx */
-    else if ((small && run > 3) || math_is_plain(s))
+        return;
+    }
+    /* xcosx is no word */
+    before = run > 1 && (function_at(str_sub(s, 1, run), &len) ||
+                         function_at(str_sub(s, 2, run), &len));
+    if (!before && ((small && run > 3) || math_is_plain(s)))
         text(x, run);
     else
         name(x, str_sub(s, 0, 1), 1);
@@ -636,20 +638,18 @@ static void token(struct lexer *x)
         x->blank = true;
         return;
     }
+    if (below(x) || ((unsigned char)c >= 0x80 && (unit(x) || numeral(x))))
+        return;
     if (is_digit(s, 0) || (c == '.' && is_digit(s, 1) && !after_value(x))) {
         number(x);
     } else if (is_latin(s, 0)) {
         letters(x);
-    } else if ((unsigned char)c >= 0x80 && (unit(x) || numeral(x))) {
-        return;
     } else if ((w = math_sign_at(s, &len)) != NULL) {
         sign(x, w, len);
     } else if (c == '\\') {
         latex(x);
     } else if (c == '{' || c == '}') {
         brace(x);
-    } else if (below(x)) {
-        return;
     } else if (c == ':') {
         colon(x);
     } else if (c == '!' && after_value(x)) {
@@ -667,10 +667,11 @@ void math_lex(struct str s, struct arena *a, struct math_tokens *t)
     x.most = room < MATH_TOKENS_MOST ? room : MATH_TOKENS_MOST;
     *t = (struct math_tokens){ .s = s };
     t->token = arena_array(a, x.most + 1, sizeof(*t->token));
-    while (t->token && x.i < s.n && !a->failed)
+    if (!t->token)
+        return;
+    while (x.i < s.n && !a->failed)
         token(&x);
+    t->token[t->n] = (struct math_token){ .at = s.n, .end = s.n };
     if (a->failed)
         t->token = NULL;
-    else
-        t->token[t->n] = (struct math_token){ .at = s.n, .end = s.n };
 }

@@ -37,7 +37,7 @@ struct math *math_node(struct arena *a, enum math_op op, size_t n)
         return NULL;
     m->op = op;
     m->n = n;
-    m->arg = arena_array(a, n ? n : 1, sizeof(*m->arg));
+    m->arg = arena_array(a, n ? n : 1, sizeof(void *));
     return m->arg ? m : NULL;
 }
 
@@ -51,7 +51,7 @@ struct math *math_node2(struct arena *a, enum math_op op, const struct math *x,
     m->arg[0] = x;
     if (y)
         m->arg[1] = y;
-    m->at = x->at < (y ? y->at : x->at) ? x->at : (y ? y->at : x->at);
+    m->at = y && y->at < x->at ? y->at : x->at;
     m->end = y && y->end > x->end ? y->end : x->end;
     return m;
 }
@@ -186,7 +186,7 @@ static struct math *node_of(struct parser *p, enum math_op op,
 
     if (!m || !l->n)
         return m;
-    memcpy(m->arg, l->item, l->n * sizeof(*l->item));
+    memcpy(m->arg, l->item, l->n * sizeof(void *));
     m->at = l->item[0]->at;
     m->end = l->item[l->n - 1]->end;
     return m;
@@ -355,7 +355,7 @@ static const struct math *brackets(struct parser *p)
     if (p->why || !take(p, TOKEN_CLOSE))
         return fail(p, "a bracket is not closed");
     if (inner && inner->op == MATH_LIST && inner->sub == TOKEN_COMMA) {
-        memcpy(items.item, inner->arg, inner->n * sizeof(*inner->arg));
+        memcpy(items.item, inner->arg, inner->n * sizeof(void *));
         items.n = inner->n;
     } else if (inner) {
         items.item[items.n++] = inner;

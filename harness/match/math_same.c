@@ -45,7 +45,8 @@ static bool identical(const struct math *x, const struct math *y)
         x->n != y->n || x->exponent != y->exponent ||
         !str_eq(x->text, y->text) || !str_eq(x->over, y->over))
         return false;
-    if (x->unit && memcmp(x->unit, y->unit, sizeof(*x->unit)) != 0)
+    if (x->unit && (!unit_like(x->unit, y->unit) ||
+                    !rat_same(unit_ratio(x->unit, y->unit), rat_of(1, 1))))
         return false;
     for (size_t i = 0; i < x->n; i++)
         if (!identical(x->arg[i], y->arg[i]))
@@ -99,13 +100,13 @@ static bool is_point(const struct math *m)
 static const struct math *unwrap(const struct math *m)
 {
     for (;;) {
-        if (m->op == MATH_WHERE)
+        bool set = m->op == MATH_SET && m->n == 1 &&
+                   (is_inequality(m->arg[0]) || m->arg[0]->op == MATH_LIST);
+
+        if (set || m->op == MATH_WHERE)
             m = m->arg[0];
         else if (is_relation(m, RELATION_IN) || is_point(m))
             m = m->arg[1];
-        else if (m->op == MATH_SET && m->n == 1 &&
-                 (is_inequality(m->arg[0]) || m->arg[0]->op == MATH_LIST))
-            m = m->arg[0];
         else
             return m;
     }

@@ -31,7 +31,7 @@ struct env {
     mpfr_exp_t top; /* largest exponent of all values */
 };
 
-static void eval(struct env *v, const struct math *m, struct value *out);
+static void eval(struct env *v, const struct math *m, struct value *x);
 
 static void value_init(struct value *x)
 {
@@ -60,13 +60,13 @@ static bool is_usable(const struct value *x)
     return mpfr_number_p(x->re) && mpfr_number_p(x->im);
 }
 
-static void add(struct value *x, const struct value *y)
+static void add(struct value *x, struct value *y)
 {
     mpfr_add(x->re, x->re, y->re, MPFR_RNDN);
     mpfr_add(x->im, x->im, y->im, MPFR_RNDN);
 }
 
-static void multiply(struct value *x, const struct value *y)
+static void multiply(struct value *x, struct value *y)
 {
     struct value r;
 
@@ -345,37 +345,34 @@ static void eval_one(struct env *v, const struct math *m, struct value *x)
     }
 }
 
+/* log of y to the base x. */
+static void log_to_base(struct value *x, struct value *y)
+{
+    logarithm(x);
+    logarithm(y);
+    divide(y, x);
+    mpfr_swap(x->re, y->re);
+    mpfr_swap(x->im, y->im);
+}
+
 static void eval_two(struct env *v, const struct math *m, struct value *x)
 {
+    static void (*const two[MATH_OPS])(struct value *, struct value *) = {
+        [MATH_ADD] = add,         [MATH_MULTIPLY] = multiply,
+        [MATH_DIVIDE] = divide,   [MATH_POWER] = power,
+        [MATH_ROOT] = root,       [MATH_BINOMIAL] = binomial,
+        [MATH_LOG] = log_to_base,
+    };
     struct value y;
 
     value_init(&y);
     eval(v, m->arg[0], x);
     eval(v, m->arg[1], &y);
     v->work->steps -= m->op >= MATH_POWER ? FUNCTION_STEPS : 0;
-    if (v->work->failed || !is_usable(x) || !is_usable(&y)) {
+    if (!two[m->op] || v->work->failed || !is_usable(x) || !is_usable(&y))
         set_nan(x);
-    } else if (m->op == MATH_ADD) {
-        add(x, &y);
-    } else if (m->op == MATH_MULTIPLY) {
-        multiply(x, &y);
-    } else if (m->op == MATH_DIVIDE) {
-        divide(x, &y);
-    } else if (m->op == MATH_POWER) {
-        power(x, &y);
-    } else if (m->op == MATH_ROOT) {
-        root(x, &y);
-    } else if (m->op == MATH_BINOMIAL) {
-        binomial(x, &y);
-    } else if (m->op == MATH_LOG) {
-        logarithm(x);
-        logarithm(&y);
-        divide(&y, x);
-        mpfr_swap(x->re, y.re);
-        mpfr_swap(x->im, y.im);
-    } else {
-        set_nan(x);
-    }
+    else
+        two[m->op](x, &y);
     value_clear(&y);
 }
 

@@ -81,7 +81,8 @@ static size_t name_at(struct str s, const char *names)
 
     for (; *names; names += n + (names[n] == ' ')) {
         n = strcspn(names, " ");
-        if (n <= best || n > s.n || *names != *s.p || memcmp(s.p, names, n))
+        if (n <= best || n > s.n || *names != *s.p ||
+            memcmp(s.p, names, n) != 0)
             continue;
         if (!is_latin(names[n - 1]) || n == s.n || !is_latin(s.p[n]))
             best = n;
