@@ -84,7 +84,7 @@ static void take(const struct endpoint *ep, const struct json *body,
         fault_set(&r->fault, ep->provider, (int)adapter_count(body, "code"),
                   room, adapter_text(body, "code_msg"));
         if (r->fault.class == FAULT_NONE)
-            r->fault.class = FAULT_ITEM;
+            r->fault.class = FAULT_RETRY;
         return;
     }
     adapter_append(&r->text, data, "reply");

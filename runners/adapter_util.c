@@ -101,7 +101,7 @@ void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
 {
     fault_set(&r->fault, ep->provider, 200, code, message);
     if (r->fault.class == FAULT_NONE)
-        r->fault.class = FAULT_ITEM;
+        r->fault.class = FAULT_RETRY;
 }
 
 void adapter_no_answer(struct reply *r, enum fault_class class,

@@ -24,7 +24,7 @@ bool adapter_append(struct buf *to, const struct json *j, const char *path);
 void adapter_whole(struct buf *to, const char *text);
 
 /* A fault that a body or an event tells under a status of success: the class
- * is that of the row's words and codes, FAULT_ITEM for one it does not know. */
+ * is that of the row's words and codes, FAULT_RETRY for one it does not know. */
 void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
                           const char *code, const char *message);
 /* A fault of ours: what came holds no answer, and why. */

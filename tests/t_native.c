@@ -375,7 +375,7 @@ START_TEST(an_error_of_a_gateway_is_read)
 }
 END_TEST
 
-/* A code that no row knows is the item's: it is told, never an answer. */
+/* A code that no row knows is told and tried again, never an answer. */
 START_TEST(an_unknown_code_under_success_is_a_fault)
 {
     static const char *const rows[][2] = {
@@ -396,7 +396,7 @@ START_TEST(an_unknown_code_under_success_is_a_fault)
 
     vendor_init(&v, rows[_i][0], "mock", NULL);
     vendor_answer(&v, 200, str_of(rows[_i][1]), 0);
-    ck_assert_str_eq(fault_class_name(v.reply.fault.class), "item");
+    ck_assert_str_eq(fault_class_name(v.reply.fault.class), "retry");
     ck_assert_str_eq(v.reply.fault.message, "新");
     done();
 }
