@@ -15,7 +15,7 @@ static bool signs(const struct endpoint *ep)
     return ep->provider->auth && strcmp(ep->provider->auth, "sdk_hmac") == 0;
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static void put_body(struct jw *w, const struct endpoint *ep,
                      const struct request *q, const struct turns *t)
@@ -97,7 +97,7 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
     return call_header(out, a, e, "X-Auth-Token: %s", ep->token);
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static bool take_fault(const struct endpoint *ep, const struct json *body,
                        struct reply *r)
@@ -152,7 +152,7 @@ static void fault(const struct endpoint *ep, int status,
     adapter_fault_at(ep, status, body, raw, "error_code", "error_msg", f);
 }
 
-/* --- the token ------------------------------------------------------------- */
+/* --- the token ------------------------------------------------------------ */
 
 /* "pangu.REGION.myhuaweicloud.com" -> REGION; NULL: another host. */
 static const char *region_of(const char *url, struct arena *a)

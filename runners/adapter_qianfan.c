@@ -14,7 +14,7 @@ static bool signs(const struct endpoint *ep)
     return endpoint_secret(ep, "iam_ak") && endpoint_secret(ep, "iam_sk");
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static void put_body(struct jw *w, const struct endpoint *ep,
                      const struct request *q, const struct turns *t)
@@ -91,7 +91,7 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
     return signs(ep) ? sign(ep, a, out, e) : ERR_OK;
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 /* A refusal looks like an answer: the flag and the wish to forget the dialogue
  * are what tells it. */
@@ -157,7 +157,7 @@ static void fault(const struct endpoint *ep, int status,
     adapter_fault_at(ep, status, body, raw, "error_code", "error_msg", f);
 }
 
-/* --- the token ------------------------------------------------------------- */
+/* --- the token ------------------------------------------------------------ */
 
 static enum err_code token_call(const struct endpoint *ep, struct arena *a,
                                 struct call *out, struct err *e)

@@ -1,5 +1,6 @@
 /* Kunlun's Skywork: an MD5 of key, secret and time; lines of JSON.  Its second
- * door, a row whose path ends in /v1/chat, sends events with the text so far. */
+ * door, a row whose path ends in /v1/chat, sends events with all text so far.
+ */
 #include <string.h>
 
 #include "runners/adapter_util.h"

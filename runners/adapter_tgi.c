@@ -14,7 +14,7 @@ static size_t n_calls(const struct endpoint *ep, const struct request *q)
     return q->kind == REQUEST_SCORE ? q->n_options : 1;
 }
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static void put_parameters(struct jw *w, const struct endpoint *ep,
                            const struct request *q)
@@ -69,7 +69,7 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
     return auth_headers(ep, a, out, e);
 }
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 /* Sums from the end of the prompt until the texts of the tokens make up the
  * option.  A token that reaches into the prompt belongs to the option: it would

@@ -11,7 +11,7 @@
 
 enum { BODY_LIMIT = 64 << 20, URL_LIMIT = 64 << 10 };
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static const struct json *step(const struct json *j, struct str name)
 {
@@ -258,7 +258,7 @@ int64_t adapter_top(const struct endpoint *ep)
     return isnan(n) ? ep->provider->top_logprobs : (int64_t)n;
 }
 
-/* --- calls ----------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 void body_init(struct body *b)
 {
@@ -306,7 +306,7 @@ enum err_code adapter_post(const struct endpoint *ep, struct body *b,
     return rc;
 }
 
-/* --- messages -------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 static bool is_role(const struct message *m, const char *role)
 {
@@ -389,7 +389,7 @@ void turns_put(struct jw *w, const struct turns *t, const char *key,
     jw_end(w);
 }
 
-/* --- addresses ------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 const char *adapter_word(const struct endpoint *ep, const char *key,
                          const char *otherwise)

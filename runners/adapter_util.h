@@ -5,7 +5,7 @@
 #include "harness/base/json.h"
 #include "runners/adapter.h"
 
-/* --- answers --------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 /* The node at a path of members and indices, "choices/0/message"; NULL. */
 const struct json *adapter_at(const struct json *j, const char *path);
@@ -24,37 +24,37 @@ bool adapter_append(struct buf *to, const struct json *j, const char *path);
 void adapter_whole(struct buf *to, const char *text);
 
 /* A fault that a body or an event tells under a status of success: the class
- * is that of the row's words and codes, FAULT_RETRY for one it does not know. */
+ * is that of the row's words and codes, FAULT_RETRY for an unknown one. */
 void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
                           const char *code, const char *message);
 /* A fault of ours: what came holds no answer, and why. */
 void adapter_no_answer(struct reply *r, enum fault_class class,
                        const struct endpoint *ep, const char *why);
 /* A fault whose code and words lie at these paths of an error body, else where
- * errors usually have them.  body NULL: it is no JSON (a proxy's page), its first
- * words are the message. */
+ * errors usually have them.  body NULL: it is no JSON (a proxy's page), its
+ * first words are the message. */
 void adapter_fault_at(const struct endpoint *ep, int status,
                       const struct json *body, struct str raw, const char *code,
                       const char *message, struct fault *f);
 /* For streams whose events are numbered from `first`: whether this one is the
- * next.  One that was there already is dropped; after a gap the answer cannot be
- * whole, which is a fault to be tried again.  seq -1: not told, taken. */
+ * next.  One that was there already is dropped; after a gap the answer cannot
+ * be whole, which is a fault to be tried again.  seq -1: not told, taken. */
 bool adapter_next(struct reply *r, int64_t seq, int64_t first);
-/* Vendors that give no reason why an answer ended: cut when all tokens that were
- * asked for have been used. */
+/* Vendors that give no reason why an answer ended: cut when all tokens that
+ * were asked for have been used. */
 void adapter_ended(const struct request *q, struct reply *r);
 
 /* Scoring by the first token: `list` holds the likeliest ones as objects with
  * two members of these names.  Options are compared without white space around
- * them; one that is not in the list gets the most that it can have.  The reply is
- * scored then, or has a fault when there is no list or no option in it. */
+ * them; one that is not in the list gets the most that it can have.  The reply
+ * is scored then, or has a fault when there is no list or no option in it. */
 void adapter_first_tokens(const struct endpoint *ep, const struct request *q,
                           const struct json *list, const char *token,
                           const char *logprob, struct reply *r);
 /* The most log-probabilities a token comes with, 0: none. */
 int64_t adapter_top(const struct endpoint *ep);
 
-/* --- requests -------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 /* The body in the making, its memory the arena's in the end. */
 struct body {
@@ -86,8 +86,8 @@ struct turns {
     size_t n;
 };
 /* adapter_messages() with what these shapes want besides.  ERR_REJECTED when
- * the first or the last message but for system ones is not the user's, where the
- * row says "alternate". */
+ * the first or the last message but for system ones is not the user's, where
+ * the row says "alternate". */
 enum err_code adapter_turns(const struct endpoint *ep, const struct request *q,
                             enum turn_rule rule, struct arena *a,
                             struct turns *out, struct err *e) MUST_CHECK;

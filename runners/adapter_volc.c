@@ -1,5 +1,5 @@
-/* Volcengine's MaaS v1 (Skylark): one choice, parameters apart, a signature like
- * that of AWS.  A model "ep-..." is an endpoint and stands in the path. */
+/* Volcengine's MaaS v1 (Skylark): one choice, parameters apart, a signature
+ * like that of AWS.  A model "ep-..." is an endpoint and stands in the path. */
 #include <string.h>
 
 #include "harness/base/digest.h"

@@ -49,7 +49,7 @@ static const struct scheme jdcloud = { .algorithm = "JDCLOUD3-HMAC-SHA256",
                                        .region = true,
                                        .day = SIGN_BASIC };
 
-/* --- the canonical form ---------------------------------------------------- */
+/* --- the canonical form --------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -144,7 +144,7 @@ static void put_canonical(struct buf *out, const struct scheme *s,
     buf_printf(out, "\n%s", hex);
 }
 
-/* --- keys and signature ---------------------------------------------------- */
+/* --- keys and signature --------------------------------------------------- */
 
 static void hex_of(const unsigned char sum[DIGEST_BYTES], char hex[DIGEST_HEX])
 {
@@ -277,7 +277,7 @@ enum err_code sign_jdcloud(const struct sign_request *q, struct arena *a,
     return sign_v4(&jdcloud, q, a, authorization, e);
 }
 
-/* --- Baidu ----------------------------------------------------------------- */
+/* --- Baidu ---------------------------------------------------------------- */
 
 /* Method, path, query, headers; the body is not in it. */
 static void put_bce(struct buf *out, const struct sign_request *q,
@@ -330,7 +330,7 @@ enum err_code sign_bce(const struct sign_request *q, struct arena *a,
     return a->failed ? no_memory(e) : ERR_OK;
 }
 
-/* --- WPS ------------------------------------------------------------------- */
+/* --- WPS ------------------------------------------------------------------ */
 
 enum err_code sign_kso1(const struct sign_request *q, const char *content_type,
                         const char *date, struct arena *a,
@@ -352,7 +352,7 @@ enum err_code sign_kso1(const struct sign_request *q, const char *content_type,
     return *authorization ? ERR_OK : no_memory(e);
 }
 
-/* --- pieces ---------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------- */
 
 void sign_encode(struct buf *out, struct str s, const char *keep)
 {

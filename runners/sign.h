@@ -92,7 +92,7 @@ enum err_code sign_cloopen(const char *sid, const char *token, const char *time,
 enum err_code sign_websocket_accept(const char *key, char accept[29],
                                     struct err *e) MUST_CHECK;
 
-/* --- the pieces they are made of, for URLs and headers --------------------- */
+/* --- the pieces they are made of, for URLs and headers -------------------- */
 
 /* Base64 with padding; `url`: the URL's alphabet without padding. */
 char *sign_base64(struct arena *a, struct str s, bool url);

@@ -35,7 +35,7 @@ char *sign_base64(struct arena *a, struct str s, bool url)
     return out;
 }
 
-/* --- JSON Web Tokens (RFC 7519) -------------------------------------------- */
+/* --- JSON Web Tokens (RFC 7519) ------------------------------------------- */
 
 enum err_code sign_jwt(const char *header, const char *payload,
                        struct str secret, struct arena *a, const char **token,
@@ -109,7 +109,7 @@ enum err_code sign_jwt_sensenova(const char *id, const char *secret,
                     str_of(secret), a, token, e);
 }
 
-/* --- iFlytek --------------------------------------------------------------- */
+/* --- iFlytek -------------------------------------------------------------- */
 
 /* As of an HTML form: blanks become '+'. */
 static void put_form(struct buf *out, const char *name, const char *value)
@@ -164,7 +164,7 @@ enum err_code sign_iflytek(const char *key, const char *secret,
     return a->failed ? no_memory(e) : ERR_OK;
 }
 
-/* --- MD5, SHA-1 ------------------------------------------------------------ */
+/* --- MD5, SHA-1 ----------------------------------------------------------- */
 
 /* OpenSSL may have been built or set up without the old digests. */
 static enum err_code digest_of(const char *name, struct str s,

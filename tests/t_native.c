@@ -32,7 +32,7 @@ static struct str error_body(const char *dir, const char *name, int *status)
     return out;
 }
 
-/* --- whole answers --------------------------------------------------------- */
+/* --- whole answers -------------------------------------------------------- */
 
 static const struct answer {
     const char *dir, *model, *file, *text;
@@ -208,7 +208,7 @@ START_TEST(what_else_a_vendor_says_is_read)
 }
 END_TEST
 
-/* --- faults ---------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------- */
 
 static const struct {
     const char *dir, *file;
@@ -443,7 +443,7 @@ START_TEST(bodies_of_another_shape_are_no_answers)
 }
 END_TEST
 
-/* --- streams --------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------- */
 
 static const struct {
     const char *dir, *model, *file, *text;
@@ -602,7 +602,7 @@ START_TEST(anthropic_thinking_is_kept_apart)
 }
 END_TEST
 
-/* --- scores ---------------------------------------------------------------- */
+/* --- scores --------------------------------------------------------------- */
 
 static const char *letters[] = { "A", " B", "C" };
 

@@ -13,7 +13,7 @@ static struct vendor v;
 static const char system_text[] = "你是一名严谨的中文答题助手。";
 static const char user_text[] = "中国的首都是哪座城市？只回答城市名。";
 
-/* --- bodies ---------------------------------------------------------------- */
+/* --- bodies --------------------------------------------------------------- */
 
 static const char *stops[] = { "\n\n" };
 
@@ -171,7 +171,7 @@ START_TEST(models_without_logprobs_are_not_scored)
 }
 END_TEST
 
-/* --- addresses and headers ------------------------------------------------- */
+/* --- addresses and headers ------------------------------------------------ */
 
 static const struct {
     const char *dir, *model;
@@ -285,7 +285,7 @@ START_TEST(pangu_takes_the_consoles_address)
 }
 END_TEST
 
-/* --- rules of messages ----------------------------------------------------- */
+/* --- rules of messages ---------------------------------------------------- */
 
 static struct message talk[50];
 
@@ -380,7 +380,7 @@ START_TEST(messages_that_cannot_follow_are_refused)
 }
 END_TEST
 
-/* --- parameters ------------------------------------------------------------ */
+/* --- parameters ----------------------------------------------------------- */
 
 /* Temperature 0 where the interval is open, and what else stands in for it. */
 static const struct {

@@ -13,7 +13,7 @@ static struct vendor v;
 
 #define N(list) (int)(sizeof(list) / sizeof *(list))
 
-/* --- keys ------------------------------------------------------------------ */
+/* --- keys ----------------------------------------------------------------- */
 
 static const char *const keyless[][2] = {
     { "anthropic", "ANTHROPIC_API_KEY" },
@@ -82,7 +82,7 @@ START_TEST(a_key_is_shown_as_the_row_says)
 }
 END_TEST
 
-/* --- signatures ------------------------------------------------------------ */
+/* --- signatures ----------------------------------------------------------- */
 
 /* The row without parameters of its own: the vector's body, byte by byte. */
 START_TEST(tencent_call_is_signed_as_the_vector)
@@ -263,7 +263,7 @@ START_TEST(pangu_signs_where_the_row_says)
 }
 END_TEST
 
-/* --- tokens ---------------------------------------------------------------- */
+/* --- tokens --------------------------------------------------------------- */
 
 START_TEST(qianfan_buys_a_token)
 {

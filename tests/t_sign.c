@@ -25,7 +25,7 @@ static void teardown_file(void)
     arena_free(&arena);
 }
 
-/* --- reading a vector ------------------------------------------------------ */
+/* --- reading a vector ----------------------------------------------------- */
 
 static const struct json *vector(const char *id)
 {
@@ -102,7 +102,7 @@ static void add(struct sign_request *q, const char *name, const char *value)
     headers[q->n_headers++] = (struct sign_header){ name, value };
 }
 
-/* --- the vectors ----------------------------------------------------------- */
+/* --- the vectors ---------------------------------------------------------- */
 
 START_TEST(tencent_tc3_is_as_published)
 {
@@ -337,7 +337,7 @@ START_TEST(every_vector_is_tested)
 }
 END_TEST
 
-/* --- pieces ---------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------- */
 
 START_TEST(text_is_percent_encoded)
 {
