@@ -298,24 +298,24 @@ static bool is_minus_one(const struct math *m)
 /* sin x, sin^2 x, sin^{-1} x */
 static const struct math *function(struct parser *p, int f)
 {
-    const struct math *exponent = NULL, *x;
+    const struct math *raised = NULL, *x;
     struct math *m;
 
     if (take(p, TOKEN_POWER)) {
-        exponent = argument(p);
-        if (!exponent)
+        raised = argument(p);
+        if (!raised)
             return fail(p, "expected an exponent");
     }
-    if (exponent && is_minus_one(exponent) && f <= FUNCTION_TAN) {
+    if (raised && is_minus_one(raised) && f <= FUNCTION_TAN) {
         f += FUNCTION_ASIN - FUNCTION_SIN;
-        exponent = NULL;
+        raised = NULL;
     }
     x = bare_argument(p);
     m = x ? join(p, MATH_FUNCTION, x, NULL) : NULL;
     if (!m)
         return fail(p, "expected an argument");
     m->sub = f;
-    return exponent ? join2(p, MATH_POWER, m, exponent) : m;
+    return raised ? join2(p, MATH_POWER, m, raised) : m;
 }
 
 /* log_2 8, \log_{2}8; without a base the decimal one. */

@@ -86,7 +86,8 @@ struct rat rat_decimal(const char *s, size_t n)
     bool point = false;
     char text[DIGITS_MOST + 1];
 
-    n = n < DIGITS_MOST ? n : DIGITS_MOST;
+    if (n > DIGITS_MOST)
+        n = DIGITS_MOST;
     for (size_t i = 0; i < n; i++) {
         if (s[i] == '.') {
             point = true;
