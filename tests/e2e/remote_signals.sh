@@ -11,6 +11,7 @@ sql() { sqlite3 "$TMP/a.db" "$1"; }
 
 # serve DELAY_MS: an API; its port in $port
 serve() {
+    rm -f "$TMP/api"
     "$api" "$1" 100 >"$TMP/api" &
     pid=$!
     port=
