@@ -81,8 +81,8 @@ static const struct match_rule rules[] = {
       TIER_FIRST },
     { "conclusion", "(?:^|\\n)[\\s*#]*(?:答|解答|结论|结果)[*\\s]*:()", 0,
       TIER_FIRST },
-    { "result", "结果[^。!?！？;\\n不非没未0-9$\\\\]{0,8}?(?:是|为|:|=)()", 0,
-      TIER_FIRST },
+    { "result", "结果[^。,，!?！？;\\n不非没未0-9$\\\\]{0,8}?(?:是|为|:|=)()",
+      0, TIER_FIRST },
     { "answer-en",
       "\\b(?:answer|result)\\b[*_\"']*(?:(?!\\bnot\\b|n['’]t)[^.\\n?!:0-9$\\\\])"
       "{0,30}?(?:\\bis\\b|:|=)()",
