@@ -1,12 +1,16 @@
 /* The batch behind `mokao serve` against jobs and against itself, and the
  * reading of requests.  HTTP itself is tested from outside (e2e/serve.sh). */
+#include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "engine/engine.h"
 #include "engine/row.h"
 #include "harness/base/mem.h"
+#include "harness/serve/serve.h"
 #include "harness/serve/serve_guard.h"
 #include "harness/serve/serve_openai.h"
 #include "tests/t.h"
@@ -620,6 +624,86 @@ START_TEST(addresses)
 }
 END_TEST
 
+/* --- HTTP -------------------------------------------------------------------- */
+
+static enum err_code slow_page(void *user, struct buf *out, struct err *err)
+{
+    const struct timespec t = { 1, 600000000L };
+
+    (void)user;
+    (void)err;
+    nanosleep(&t, NULL);
+    buf_str(out, "slow");
+    return ERR_OK;
+}
+
+/* Sends the text and reads until the other side closes. */
+static void exchange(int port, const char *text, struct buf *out)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)port) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char chunk[4096];
+    ssize_t n;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    buf_init(out, 1 << 20);
+    while ((n = read(fd, chunk, sizeof chunk)) > 0)
+        buf_add(out, chunk, (size_t)n);
+    close(fd);
+}
+
+START_TEST(connections_may_idle_but_we_may_take_our_time)
+{
+    struct serve_params p = { .host = "127.0.0.1",
+                              .page = slow_page,
+                              .idle_s = 1 };
+    struct serve *s = NULL;
+    struct buf out;
+
+    model = tiny_open("qwen2", "cpu", MK_ACT_Q8);
+    p.batch = open_batch(512, 1, 0);
+    p.model = served();
+    t_ok(serve_open(&s, &p, &e), &e);
+    exchange(serve_port(s),
+             "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+             &out);
+    ck_assert_ptr_nonnull(strstr(out.p, "slow"));
+    buf_free(&out);
+    exchange(serve_port(s), "POST /v1/comp", &out); /* and no more */
+    ck_assert_ptr_null(strstr(out.p, "200 OK"));
+    buf_free(&out);
+    serve_close(s);
+    batch_close(p.batch);
+    mk_model_close(model);
+}
+END_TEST
+
+static const struct mapped {
+    enum err_code code;
+    int status;
+    const char *name;
+} mapped[] = {
+    { ERR_RATE, 429, "rate_limit_exceeded" },
+    { ERR_CANCELLED, 503, "unavailable" },
+    { ERR_LIMIT, 400, "context_length_exceeded" },
+    { ERR_NOMEM, 500, "internal_error" },
+};
+
+START_TEST(our_errors_have_a_status_of_theirs)
+{
+    struct api_error x;
+
+    err_set(&e, mapped[_i].code, "why");
+    ck_assert(!api_refuse_err(&x, &e));
+    ck_assert_int_eq(x.status, mapped[_i].status);
+    ck_assert_str_eq(x.code, mapped[_i].name);
+    ck_assert_str_eq(x.message, "why");
+}
+END_TEST
+
 static void setup(TCase *tc)
 {
     tcase_add_loop_test(tc, says_what_jobs_say_whatever_the_batch, 0,
@@ -635,6 +719,8 @@ static void setup(TCase *tc)
                         N(hosts));
     tcase_add_test(tc, tokens_and_origins);
     tcase_add_test(tc, addresses);
+    tcase_add_test(tc, connections_may_idle_but_we_may_take_our_time);
+    tcase_add_loop_test(tc, our_errors_have_a_status_of_theirs, 0, N(mapped));
 }
 
 T_MAIN("serve", setup)

@@ -89,6 +89,17 @@ static void add_error_headers(const struct http *h, struct MHD_Response *r)
         add_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
+/* The time that we have taken is not the client's: one that reads slowly is
+ * not to be cut off after a pause of ours. */
+static void restart_idle_time(struct http *h)
+{
+    unsigned off = 0, on = (unsigned)h->s->p.idle_s;
+
+    (void)MHD_set_connection_option(h->conn, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    off);
+    (void)MHD_set_connection_option(h->conn, MHD_CONNECTION_OPTION_TIMEOUT, on);
+}
+
 static enum MHD_Result send_response(struct http *h, struct MHD_Response *r,
                                      int status, const char *type)
 {
@@ -96,6 +107,7 @@ static enum MHD_Result send_response(struct http *h, struct MHD_Response *r,
 
     if (!r)
         return MHD_NO;
+    restart_idle_time(h);
     h->status = status;
     add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     add_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -210,16 +222,6 @@ static bool is_gone(struct http *h)
            (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* The time we have waited for the engine is not the client's. */
-static void restart_idle_time(struct http *h)
-{
-    unsigned off = 0, on = (unsigned)h->s->p.idle_s;
-
-    (void)MHD_set_connection_option(h->conn, MHD_CONNECTION_OPTION_TIMEOUT,
-                                    off);
-    (void)MHD_set_connection_option(h->conn, MHD_CONNECTION_OPTION_TIMEOUT, on);
-}
-
 static bool take_all(struct http *h)
 {
     for (size_t i = 0; i < h->call.order.n; i++)
@@ -238,7 +240,6 @@ static enum MHD_Result answer_whole(struct http *h)
         if (is_gone(h))
             return MHD_NO;
     }
-    restart_idle_time(h);
     if (!take_all(h))
         return send_error(h);
     buf_init(&b, (size_t)1 << 30);
