@@ -66,6 +66,7 @@ static void raise_file_limit(size_t connections)
 
 /* --- sockets and the timer of libcurl -------------------------------------- */
 
+/* cppcheck-suppress constParameter; libcurl gives the type */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
                      void *known)
 {
@@ -429,7 +430,8 @@ static struct transfer *new_transfer(struct http *h)
 
     if (h->n_idle)
         return h->transfers[h->idle[--h->n_idle]];
-    if (!mem_grow(&h->transfers, &h->cap, h->n + 1, sizeof *h->transfers) ||
+    if (!mem_grow(&h->transfers, &h->cap, h->n + 1,
+                  sizeof(struct transfer *)) ||
         !mem_grow(&h->idle, &h->idle_cap, h->n + 1, sizeof *h->idle))
         return NULL;
     t = mem_zalloc(sizeof *t);

@@ -91,7 +91,7 @@ static enum err_code write_request(struct transfer *t,
                                    const struct http_call *c, struct err *e)
 {
     struct socket_call *s = t->socket;
-    struct str host, target, nonce16;
+    struct str host = { 0 }, target = { 0 }, nonce16;
     char nonce[16];
     const char *key = NULL;
     struct arena a;
@@ -276,7 +276,7 @@ static bool read_head(struct transfer *t, struct str head)
         line = str_sub(head, from, end);
         colon = str_find(line, STR(":"), 0);
         if (from == 0 && line.n >= 12) {
-            s->status = atoi(line.p + 9);
+            s->status = (int)strtol(line.p + 9, NULL, 10);
             t->handler->on_header(t->user, STR(":status"),
                                   str_sub(line, 9, 12));
         }

@@ -102,7 +102,7 @@ void pace_learn(struct pace *p, const struct pace_hint *h, int64_t now_ns)
 {
     /* What is in flight may or may not be counted in the vendor's number:
      * taking it off once more is the safe way, and ends with the round. */
-    double away[PACE_N] = { (double)p->in_flight, p->spent };
+    const double away[PACE_N] = { (double)p->in_flight, p->spent };
 
     for (int i = 0; i < PACE_N; i++) {
         if (h->left[i] < 0 || h->reset_ns[i] < 0)
@@ -176,7 +176,7 @@ static int64_t duration(const char *s)
         v = strtod(s, &end);
         if (end == s || !(v >= 0))
             return -1;
-        while (k < 4 && strncmp(end, units[k].unit, strlen(units[k].unit)))
+        while (k < 4 && strncmp(end, units[k].unit, strlen(units[k].unit)) != 0)
             k++;
         if (k == 4 && *end)
             return -1;

@@ -1,7 +1,8 @@
 /* What the files of the remote runner share; for no one else.
  *
  *   runner_remote.c  the row: opens a model at a provider
- *   remote_loop.c    the loop: which request starts when, and what follows
+ *   remote_loop.c    the loop of all models, remote_job.c one request of it,
+ *   remote_token.c   the tokens that providers mint
  *   remote_reply.c   reads one answer as it comes
  *   remote_fault.c   says what went wrong, without any secret */
 #ifndef MK_REMOTE_H
