@@ -331,7 +331,9 @@ static enum http_end end_of(CURLcode rc, const struct transfer *t)
     case CURLE_OPERATION_TIMEDOUT:
         return HTTP_TIMED_OUT;
     case CURLE_OUT_OF_MEMORY:
-        return HTTP_NO_MEMORY;
+        /* ... as is told of a header that is longer than libcurl allows */
+        return t->first_ns >= 0 && !t->head_whole ? HTTP_TOO_LARGE
+                                                  : HTTP_NO_MEMORY;
     default:
         return HTTP_BROKEN;
     }

@@ -36,6 +36,8 @@ need gnuplot-nox "plots" have gnuplot
 need fonts-noto-cjk "Chinese labels of plots" debian fonts-noto-cjk
 need sqlite3 "looking into the database" have sqlite3
 need time "memory in make bench" have /usr/bin/time
+need python3 "mock vendors of the tests" have python3
+need openssl "certificates of the tests" have openssl
 need python3-pip "fetching the demo's models" python3 -m pip --version
 case ${1:-} in lint | all)
     need clang "the second compiler, fuzzing" have clang

@@ -8,6 +8,12 @@ many of them:  mock~FAULT~every5~times2
     upto50   the items up to number 50
     times2   the first two attempts of an item (0: for ever; 1 by default)
 
+and what holds for all answers of the model:
+
+    delay200   milliseconds until an answer
+    spread900  more of them, from none to all by the item
+    cap8       more requests at a time are told to slow down
+
 Several faults of one name are tried in their order.  Functions get the
 connection and the reply as it should be; the names are those of FAULTS,
 and for Spark's frames those of FRAME_FAULTS.
@@ -20,6 +26,7 @@ import re
 import struct
 import time
 
+import keys
 import samples
 import shapes
 from wire import CLOSE, PING, TEXT, chunk, frame, head, head_of, whole
@@ -84,6 +91,13 @@ async def error_inside(c, r):
 async def redirect(c, r):
     other = "http://127.0.0.2:%d%s" % (c.mock.thief_port, c.target)
     c.write(head(307, {"Location": other, "Content-Length": 0}))
+
+
+async def echo(c, r):
+    """An error that repeats the key that it was sent."""
+    key = keys.value(c.row.env[0])
+    e = shapes.plain(400, {"error": {"message": "bad request of key %s (%s)" % (key, key[-12:]), "code": None}})
+    c.write(whole(e))
 
 
 # Time.
@@ -245,7 +259,7 @@ async def zipped(c, r):
 
 def last_text(r):
     """The index after the last event with text of the answer."""
-    has = [i for i, e in enumerate(r.events) if re.search(rb'"[^"]*[\xe4-\xe9][^"]*"', e)]
+    has = [i for i, e in enumerate(r.events) if re.search(rb"[\x80-\xff]", e)]
     return has[-1] + 1 if has else 0
 
 
@@ -319,7 +333,7 @@ FAULTS = {
     "400": bare(400), "404": bare(404), "408": bare(408), "429": bare(429), "500": bare(500), "502": bare(502),
     "503": bare(503), "504": bare(504), "529": bare(529), "403": bare(403), "401": bare(401), "402": bare(402),
     "429after": bare(429, retry_after="1"), "503after": bare(503, retry_after="1"),
-    "html502": page(502), "html200": page(200), "errorinside": error_inside, "redirect": redirect,
+    "html502": page(502), "html200": page(200), "errorinside": error_inside, "redirect": redirect, "echo": echo,
     "silence": silence, "stall": stall, "slow": slow, "split": split, "reset": reset, "hangup": hang_up,
     "cut": cut, "cututf8": cut_utf8, "cuthead": cut_head, "noend": no_end, "lengthshort": length_short,
     "lengthlong": length_long, "badchunk": bad_chunk, "badstatus": bad_status, "longhead": long_head,
@@ -422,7 +436,7 @@ FRAME_FAULTS = {
     "badutf8": frame_bad_utf8, "masked": frame_masked, "reserved": frame_reserved, "huge": frame_huge,
     "twicelast": frame_twice_last,
 }
-LIMITS = re.compile(r"(every|rest|upto|times|delay|cap)(\d+)$")
+LIMITS = re.compile(r"(every|rest|upto|times|delay|spread|cap)(\d+)$")
 
 
 class Fault:
@@ -435,18 +449,16 @@ class Fault:
 
 
 def parse(options):
-    """(faults, delay in seconds, most in flight) of a model's name."""
-    found, delay, cap = [], 0, 0
+    """(faults, other options) of a model's name."""
+    found, other = [], {"delay": 0, "spread": 0, "cap": 0}
     for o in options:
         m = LIMITS.match(o)
-        if m and m[1] == "delay":
-            delay = int(m[2]) / 1000
-        elif m and m[1] == "cap":
-            cap = int(m[2])
+        if m and m[1] in other:
+            other[m[1]] = int(m[2])
         elif m and found:
             setattr(found[-1], m[1], int(m[2]))
         elif o in FAULTS or o in FRAME_FAULTS:
             found.append(Fault(o))
         elif not re.fullmatch(r"v\d+|[sw]|think|thinktags|refusal|filtered|length", o):
             raise KeyError(o)
-    return found, delay, cap
+    return found, other

@@ -17,6 +17,7 @@ import asyncio
 import functools
 import json
 import os
+import resource
 import signal
 import ssl
 import sys
@@ -106,7 +107,7 @@ class Mock:
         try:
             a = shape.read(row, req)
             line.update(model=a.model, mark=a.mark, stream=a.stream, params=a.params, n=len(a.messages))
-            plan, delay, cap = self.plans(tuple(a.options))
+            plan, other = self.plans(tuple(a.options))
             words = next((w for w in (rule(a) for rule in row.rules) if w), None)
             reply = shape.refuse(row, words) if words else shape.reply(row, a)
         except shapes.Bad as e:
@@ -124,8 +125,9 @@ class Mock:
         self.tries[key] = tries = self.tries.get(key, 0) + 1
         fault = None if self.healed else next((f for f in plan if f.hits(a, tries)), None)
         busy = self.flight.get(key[:3], 0) + 1
-        if cap and busy > cap and not fault:
-            fault = faults.Fault("rate")
+        delay = (other["delay"] + other["spread"] * (a.key[1] / 256)) / 1000
+        if other["cap"] and busy > other["cap"] and not fault:
+            fault, delay = faults.Fault("rate"), 0
         line.update({"try": tries, "busy": busy, "in": reply.n_in, "out": reply.n_out})
         if fault:
             line["fault"] = fault.name
@@ -135,7 +137,7 @@ class Mock:
             self.send(c, reply)
             return
         self.flight[key[:3]] = busy
-        task = asyncio.get_running_loop().create_task(self.late(c, reply, f, 0 if fault and cap else delay, key[:3]))
+        task = asyncio.get_running_loop().create_task(self.late(c, reply, f, delay, key[:3]))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -171,9 +173,9 @@ class Mock:
 
     def write_models(self):
         """Every row as a model by its identifier."""
-        found = [{"id": r.id, "runner": r.id, "path": r.model, "base_url": self.address(r)} for r in ROWS
+        found = [{"id": r.id, "provider": r.id, "model": r.model, "base_url": self.address(r)} for r in ROWS
                  if (r.id, "http") in self.ports]
-        found += [{"id": "%s+tls" % i, "runner": i, "path": "mock", "base_url": self.address(r, "https")}
+        found += [{"id": "%s+tls" % i, "provider": i, "model": "mock", "base_url": self.address(r, "https")}
                   for r in ROWS for i, scheme in self.ports if i == r.id and scheme == "https"]
         path = os.path.join(self.args.out, "models.json")
         with open(path + ".new", "w", encoding="utf-8") as f:
@@ -218,10 +220,13 @@ class Mock:
 
 
 def main():
+    """Files for a thousand connections."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     p = argparse.ArgumentParser()
     p.add_argument("--out", required=True)
-    p.add_argument("--idle", type=float, default=30)
-    p.add_argument("--life", type=float, default=300)
+    p.add_argument("--idle", type=float, default=120)
+    p.add_argument("--life", type=float, default=900)
     p.add_argument("--only", default="")
     p.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
     asyncio.run(Mock(p.parse_args()).serve())

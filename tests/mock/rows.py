@@ -9,8 +9,8 @@ top      OpenAI's shape: most top_logprobs, 0: none; echo: /completions has it
 rules    what is refused, see rules.py
 param_error  status and body of such a refusal, where it is not OpenAI's
 """
-from rules import (CLAUDE_FIXED, KIMI_FIXED, alternating, between, fixed, most, most_messages, needs, never,
-                   no_logprobs_when_thinking, only, reasoning, system_first, whole_number)
+from rules import (CLAUDE_FIXED, KIMI_FIXED, alternating, between, but_for, fixed, most, most_messages, needs, never,
+                   no_logprobs_when_thinking, only, reasoning, system_first, thinking_off, whole_number)
 from shape_anthropic import Anthropic
 from shape_dashscope import DashScope
 from shape_gemini import Gemini
@@ -88,17 +88,18 @@ ROWS = [
         paths=("/v1/chat/completions", "/v2/chat/completions"),
         param_error=(200, '{"error":{"message":"%s","type":"api_error","param":null,"code":"10005"}}')),
     Row("zhipu_glm", OA, "/api/paas/v4", "ZHIPUAI_API_KEY",
-        (between("temperature", 0, 1, True, True), between("top_p", 0, 1, True, True)), auth="jwt",
+        (thinking_off("glm-4.[5-9]*", "glm-[5-9]*"), between("temperature", 0, 1, True, True), between("top_p", 0, 1, True, True)), auth="jwt",
         param_error=(400, '{"error":{"code":"1214","message":"%s"}}')),
     Row("baichuan", OA, "/v1", "BAICHUAN_API_KEY", (TEMPERATURE_1, TOP_P)),
     Row("minimax_pro", MiniMaxPro(), "", "MINIMAX_API_KEY MINIMAX_GROUP_ID",
         (TEMPERATURE_ABOVE_0, TOP_P_ABOVE_0, needs("tokens_to_generate"), never("max_tokens"))),
-    Row("minimax_v2", OA, "/v1", "MINIMAX_API_KEY", (TEMPERATURE_ABOVE_0, TOP_P_ABOVE_0),
+    Row("minimax_v2", OA, "/v1", "MINIMAX_API_KEY",
+        (but_for("MiniMax-M3*", TEMPERATURE_ABOVE_0), TEMPERATURE_2, TOP_P_ABOVE_0),
         paths=("/text/chatcompletion_v2", "/chat/completions"),
         param_error=(200, '{"choices":null,"base_resp":{"status_code":2013,"status_msg":"%s"}}')),
     Row("moonshot", OA, "/v1", "MOONSHOT_API_KEY", (TEMPERATURE_1, TOP_P, fixed(KIMI_FIXED))),
     Row("yi", OA, "/v1", "YI_API_KEY", (between("temperature", 0, 2, open_high=True), TOP_P_ABOVE_0)),
-    Row("volc_ark", OA, "/api/v3", "ARK_API_KEY", (TEMPERATURE_2, TOP_P), top=20,
+    Row("volc_ark", OA, "/api/v3", "ARK_API_KEY", (TEMPERATURE_2, TOP_P, thinking_off("doubao-seed-*")), top=20,
         param_error=code_error(400, "InvalidParameter")),
     Row("volc_maas_v1", Volc(), "", "VOLC_ACCESSKEY VOLC_SECRETKEY",
         (TEMPERATURE_1, never("max_tokens"))),
@@ -130,5 +131,13 @@ ROWS = [
     Row("custom", OA, "/v1", "MOKAO_API_KEY", sample="openai", **dict(HOSTED, top=0)),
     Row("mokao", OA, "/v1", "MOKAO_SERVE_TOKEN", sample="openai", echo=True, **HOSTED),
     Row("mindie", OA, "/v1", "MINDIE_API_KEY", auth="optional", top=20),
+]
+# Models that want something else than others of their vendor.
+QUIRKS = [
+    ("openai", "gpt-4o"), ("openai", "o3"), ("openai", "gpt-5.6"), ("anthropic", "claude-haiku-4-5"),
+    ("anthropic", "claude-opus-5"), ("gemini", "gemini-3.7-flash"), ("gemini", "gemini-2.5-pro"),
+    ("baidu_qianfan_v1", "ERNIE-4.0-8K"), ("iflytek_spark_ws", "lite"), ("iflytek_spark_ws", "4.0Ultra"),
+    ("iflytek_spark_http", "x1"), ("moonshot", "kimi-k2.6"), ("zhipu_glm", "glm-4.6"), ("minimax_v2", "MiniMax-M3"),
+    ("deepseek", "deepseek-reasoner"), ("aliyun_compat", "qwen-plus"), ("volc_ark", "doubao-seed-1-8-251228"),
 ]
 BY_ID = {r.id: r for r in ROWS}

@@ -116,3 +116,15 @@ def reasoning(a):
 def no_logprobs_when_thinking(a):
     if "reasoner" in a.model and a.params.get("logprobs"):
         return "deepseek-reasoner does not support logprobs"
+
+
+def thinking_off(*globs):
+    """Models that think unless told not to: the mock wants to be told."""
+    def rule(a):
+        if like(a.model, globs) and a.params.get("thinking") != {"type": "disabled"}:
+            return "thinking: this run does not ask for it"
+    return rule
+
+
+def but_for(glob, rule):
+    return lambda a: None if like(a.model, (glob,)) else rule(a)
