@@ -214,6 +214,24 @@ START_TEST(a_group_ends_after_100_ms)
 }
 END_TEST
 
+START_TEST(an_answer_is_committed_with_its_score)
+{
+    struct store *s = fill_open(db_path("pair"));
+    struct fill f = fill_make(s, "m1", "suite", 80);
+
+    io_set_clock(1000);
+    ok(store_flush(s, &err));
+    for (size_t i = 0; i < 80; i++) { /* killed anywhere: never one alone */
+        struct store_sample k = fill_key(&f, i);
+        fill_answer(s, &k, "B", "correct");
+        ck_assert_int_eq(committed("SELECT count(*) FROM response"),
+                         committed("SELECT count(*) FROM score"));
+    }
+    io_set_clock(-1);
+    store_close(s);
+}
+END_TEST
+
 START_TEST(a_full_group_is_committed_even_without_ticks)
 {
     struct store *s = fill_open(db_path("noticks"));
@@ -637,6 +655,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_replaced_score_goes_into_the_history);
     tcase_add_test(tc, a_group_ends_after_64_samples);
     tcase_add_test(tc, a_group_ends_after_100_ms);
+    tcase_add_test(tc, an_answer_is_committed_with_its_score);
     tcase_add_test(tc, a_full_group_is_committed_even_without_ticks);
     tcase_add_test(tc, leaderboard_counts_and_bounds);
     tcase_add_test(tc, ready_made_sums_never_lag_behind);

@@ -353,7 +353,7 @@ enum err_code store_put_score(struct store *s, int64_t sample,
 {
     enum err_code rc;
 
-    if (sql_begin(s, e) || run_score(s, new_score, sample, c, e))
+    if (sql_join(s, e) || run_score(s, new_score, sample, c, e))
         return e->code;
     if (sql_changes(s) > 0)
         return ERR_OK;

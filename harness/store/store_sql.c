@@ -408,9 +408,16 @@ enum err_code store_tick(struct store *s, struct err *e)
 
 enum err_code sql_begin(struct store *s, struct err *e)
 {
+    if (!s->read_only && s->n_samples >= GROUP_SAMPLES && store_flush(s, e))
+        return e->code;
+    return sql_join(s, e);
+}
+
+enum err_code sql_join(struct store *s, struct err *e)
+{
     if (s->read_only)
         return err_set(e, ERR_DISK, "%s: open for reading only", s->path);
-    if ((s->lost || s->n_samples >= GROUP_SAMPLES) && store_flush(s, e))
+    if (s->lost && store_flush(s, e))
         return e->code;
     if (s->in_group)
         return ERR_OK;

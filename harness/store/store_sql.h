@@ -43,6 +43,9 @@ enum err_code sql_use_wal(struct store *s, struct err *e) MUST_CHECK;
  * first.  An error when the database is open for reading only, or when an
  * earlier failure has undone a group whose ids may be in use. */
 enum err_code sql_begin(struct store *s, struct err *e) MUST_CHECK;
+/* The same, but stays in a group that is full: what belongs to a sample, its
+ * score, must not be committed after it. */
+enum err_code sql_join(struct store *s, struct err *e) MUST_CHECK;
 /* Counts a stored sample; a full group is committed by the next begin. */
 void sql_count_sample(struct store *s);
 
