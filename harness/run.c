@@ -460,7 +460,7 @@ enum err_code run_plans(struct run_job *const *jobs, size_t n, struct err *e)
 {
     struct run *runs = mem_array(n, sizeof *runs);
     struct exchange *x = mem_array(n, sizeof *x);
-    struct runner **runners = mem_array(n, sizeof *runners);
+    struct runner **runners = mem_array(n, sizeof(struct runner *));
     struct err *errs = mem_array(n, sizeof *errs);
     enum err_code rc = ERR_OK;
 

@@ -348,6 +348,21 @@ static void check_text(struct reading *r)
         broken(r, "the answer holds NUL characters", NULL);
 }
 
+static void judge_end(struct reading *r, const struct http_result *h,
+                      bool streamed)
+{
+    if (h->status >= 300 && h->status < 400)
+        read_redirect(r, h->redirect);
+    else if (h->status >= 400)
+        read_error(r); /* even when cut off: its status tells enough */
+    else if (h->end != HTTP_DONE)
+        failure_of_http(&r->failure, h);
+    else if (streamed)
+        broken(r, "the stream ended before the answer did", NULL);
+    else
+        read_whole(r);
+}
+
 void reading_end(struct reading *r, const struct http_result *h)
 {
     bool streamed = !r->whole && r->status < 300;
@@ -356,21 +371,10 @@ void reading_end(struct reading *r, const struct http_result *h)
         r->status = h->status;
     if (streamed && h->end == HTTP_DONE)
         end_stream(r);
-    if (failed(r)) {
-        /* found on the way */
-    } else if (h->status >= 300 && h->status < 400) {
-        read_redirect(r, h->redirect);
-    } else if (h->status >= 400) {
-        read_error(r); /* even when cut off: its status tells enough */
-    } else if (streamed && r->reply.finished) {
-        /* whole, however the connection ended */
-    } else if (h->end != HTTP_DONE) {
-        failure_of_http(&r->failure, h);
-    } else if (streamed) {
-        broken(r, "the stream ended before the answer did", NULL);
-    } else {
-        read_whole(r);
-    }
+    /* A fault that was found on the way stays; a stream that has said its end
+     * is whole, however the connection ended. */
+    if (!failed(r) && !(streamed && r->reply.finished))
+        judge_end(r, h, streamed);
     check_text(r);
     r->failure.status = r->status == 101 ? 0 : r->status;
     if (failed(r))

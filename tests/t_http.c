@@ -147,8 +147,9 @@ START_TEST(a_call_is_sent_as_it_was_given)
 {
     static const char *const headers[] = { "Content-Type: application/json",
                                            "Authorization: Bearer k" };
-    struct fixed f = { .steps = {
-                           { fake_answer(200, "X-A: b\r\n", "hello") } } };
+    struct fixed f = {
+        .steps = { { .bytes = fake_answer(200, "X-A: b\r\n", "hello") } }
+    };
     struct http_call c = call_of("");
     struct got g;
 
@@ -171,7 +172,7 @@ END_TEST
 
 START_TEST(connections_are_used_again)
 {
-    struct fixed f = { .steps = { { fake_answer(200, "", "x") } } };
+    struct fixed f = { .steps = { { .bytes = fake_answer(200, "", "x") } } };
     struct fake_server *s = fake_server_open(play, &f);
     struct http *h = open_loop();
     struct http_call c = call_of("");
@@ -194,7 +195,8 @@ END_TEST
 START_TEST(many_calls_are_in_flight_at_once)
 {
     enum { N = 100 };
-    struct fixed f = { .steps = { { fake_answer(200, "", "x"), 0, 300 } } };
+    struct fixed f = { .steps = {
+                           { .bytes = fake_answer(200, "", "x"), 0, 300 } } };
     struct fake_server *s = fake_server_open(play, &f);
     struct http *h = open_loop();
     struct http_call c = call_of("");
@@ -223,7 +225,8 @@ END_TEST
 
 START_TEST(a_redirect_is_told_and_not_followed)
 {
-    struct fixed away = { .steps = { { fake_answer(200, "", "stolen") } } };
+    struct fixed away = { .steps = {
+                              { .bytes = fake_answer(200, "", "stolen") } } };
     struct fake_server *other = fake_server_open(play, &away);
     struct fixed f = { .close = true };
     struct http_call c = call_of("");
@@ -262,7 +265,8 @@ START_TEST(what_is_no_whole_answer_is_broken)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct fixed f = { .steps = { { rows[i].bytes } }, .close = true };
+        struct fixed f = { .steps = { { .bytes = rows[i].bytes } },
+                           .close = true };
         struct got g;
         play_once(&f, call_of(""), &g);
         ck_assert_msg(g.end == rows[i].end, "row %zu: %d %s", i, (int)g.end,
@@ -277,8 +281,9 @@ START_TEST(each_time_has_its_limit)
 {
     const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab";
     struct fixed silent = { .steps = { { "", 0, 0 }, { head, 0, 3000 } } };
-    struct fixed stalls = { .steps = { { head }, { "cdefghi", 0, 3000 } } };
-    struct fixed drips = { .steps = { { head },
+    struct fixed stalls = { .steps = { { .bytes = head },
+                                       { "cdefghi", 0, 3000 } } };
+    struct fixed drips = { .steps = { { .bytes = head },
                                       { "c", 0, 400 },
                                       { "d", 0, 400 },
                                       { "e", 0, 400 },
@@ -310,7 +315,8 @@ END_TEST
 
 START_TEST(too_much_and_enough_end_a_call)
 {
-    struct fixed f = { .steps = { { fake_answer(200, "", "0123456789") } } };
+    struct fixed f = { .steps = {
+                           { .bytes = fake_answer(200, "", "0123456789") } } };
     struct http_call c = call_of("");
     struct fake_server *s;
     struct http *h;
@@ -366,7 +372,7 @@ END_TEST
 
 START_TEST(calls_in_flight_may_be_dropped)
 {
-    struct fixed f = { .steps = { { "HTTP/1.1 200 OK\r\n" } } };
+    struct fixed f = { .steps = { { .bytes = "HTTP/1.1 200 OK\r\n" } } };
     struct fake_server *s = fake_server_open(play, &f);
     struct http *h = open_loop();
     struct http_call c = call_of("");
@@ -456,7 +462,7 @@ START_TEST(messages_of_a_websocket_are_pieces)
 {
     struct socket_server s = { .steps = {
                                    { 0 },
-                                   { "\x81\x02{}\x01\x01[", 7 },
+                                   { .bytes = "\x81\x02{}\x01\x01[", .n = 7 },
                                    { "\x80\x01]\x88\x02\x03\xe8", 7, 50 } } };
     struct got g;
 
@@ -471,8 +477,9 @@ END_TEST
 
 START_TEST(a_websocket_may_have_said_enough)
 {
-    struct socket_server s = { .steps = { { 0 },
-                                          { "\x81\x02{}\x81\x02[]", 8 } } };
+    struct socket_server s = {
+        .steps = { { .n = 0 }, { .bytes = "\x81\x02{}\x81\x02[]", .n = 8 } }
+    };
     struct got g;
 
     ask_socket(&s, &g, 1);
@@ -484,8 +491,12 @@ END_TEST
 
 START_TEST(a_websocket_that_breaks_is_broken)
 {
-    struct socket_server cut = { .steps = { { 0 }, { "\x81\x05{}", 4 } } };
-    struct socket_server bad = { .steps = { { 0 }, { "\xf1\x05{}", 4 } } };
+    struct socket_server cut = {
+        .steps = { { .n = 0 }, { .bytes = "\x81\x05{}", .n = 4 } }
+    };
+    struct socket_server bad = {
+        .steps = { { .n = 0 }, { .bytes = "\xf1\x05{}", .n = 4 } }
+    };
     struct socket_server key = { .wrong_key = true };
     struct got g;
 
@@ -506,9 +517,9 @@ END_TEST
 
 START_TEST(a_refused_upgrade_brings_its_body)
 {
-    struct fixed f = {
-        .steps = { { fake_answer(403, "X-A: b\r\n", "{\"message\":\"no\"}") } }
-    };
+    struct fixed f = { .steps = {
+                           { .bytes = fake_answer(403, "X-A: b\r\n",
+                                                  "{\"message\":\"no\"}") } } };
     struct http_call c = call_of("");
     struct got g;
 

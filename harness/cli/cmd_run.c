@@ -458,7 +458,7 @@ static enum err_code run_group(struct session *s, const char *const *specs,
                                size_t n, struct err *e)
 {
     struct asked *group = mem_array(n, sizeof *group);
-    struct run_job **jobs = mem_array(n, sizeof *jobs);
+    struct run_job **jobs = mem_array(n, sizeof(struct run_job *));
     enum err_code rc = ERR_OK;
 
     if (!group || !jobs) {

@@ -149,6 +149,36 @@ static error_t parse_end(struct argp_state *st, const struct run_options *o)
     return 0;
 }
 
+static error_t parse_remote(int key, char *arg, struct argp_state *st,
+                            struct run_options *o)
+{
+    switch (key) {
+    case OPT_RPM:
+        return cli_arg_num(st, "rpm", arg, 0.001, 1e9, &o->runner.rpm);
+    case OPT_TPM:
+        return cli_arg_num(st, "tpm", arg, 1, 1e12, &o->runner.tpm);
+    case OPT_TIMEOUT:
+        return cli_arg_int(st, "timeout", arg, 1, 86400, &o->timeout_s);
+    case OPT_RETRIES:
+        return cli_arg_int(st, "retries", arg, 0, 1000, &o->runner.retries);
+    case OPT_STREAM:
+        o->runner.stream = true;
+        return 0;
+    case OPT_PROVIDERS: /* models are found by the same table */
+        o->runner.providers = arg;
+        return setenv("MOKAO_PROVIDERS", arg, 1) ? ENOMEM : 0;
+    case OPT_BUDGET:
+        return cli_arg_num(st, "budget", arg, 0, 1e9, &o->budget);
+    case OPT_RATE:
+        return cli_list_add(&o->rates, arg);
+    case OPT_JSON:
+        o->json = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
     struct run_options *o = st->input;
@@ -210,31 +240,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         return cli_arg_int(st, "context", arg, 32, INT32_MAX, &o->context);
     case OPT_CONCURRENCY:
         return cli_arg_int(st, "concurrency", arg, 1, 1000, &o->concurrency);
-    case OPT_RPM:
-        return cli_arg_num(st, "rpm", arg, 0.001, 1e9, &o->runner.rpm);
-    case OPT_TPM:
-        return cli_arg_num(st, "tpm", arg, 1, 1e12, &o->runner.tpm);
-    case OPT_TIMEOUT:
-        return cli_arg_int(st, "timeout", arg, 1, 86400, &o->timeout_s);
-    case OPT_RETRIES:
-        return cli_arg_int(st, "retries", arg, 0, 1000, &o->runner.retries);
-    case OPT_STREAM:
-        o->runner.stream = true;
-        return 0;
-    case OPT_PROVIDERS: /* models are found by the same table */
-        o->runner.providers = arg;
-        return setenv("MOKAO_PROVIDERS", arg, 1) ? ENOMEM : 0;
-    case OPT_BUDGET:
-        return cli_arg_num(st, "budget", arg, 0, 1e9, &o->budget);
-    case OPT_RATE:
-        return cli_list_add(&o->rates, arg);
-    case OPT_JSON:
-        o->json = true;
-        return 0;
     case ARGP_KEY_END:
         return parse_end(st, o);
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_remote(key, arg, st, o);
     }
 }
 
