@@ -18,6 +18,7 @@
 /* --- what a run of several models shares ----------------------------------- */
 
 struct session {
+    struct model_spec *specs; /* of the models, as -m names them */
     struct run_options *o;
     struct store *store;
     struct plan_suite *suites;
@@ -350,14 +351,22 @@ static enum err_code dry_summary(struct session *s, const struct asked *a,
     return ERR_OK;
 }
 
+/* The model that -m names so. */
+static const struct model_spec *spec_of(const struct session *s,
+                                        const char *name)
+{
+    size_t i = 0;
+
+    while (strcmp(s->o->models.v[i], name) != 0)
+        i++;
+    return &s->specs[i];
+}
+
 static enum err_code open_asked(struct session *s, const char *spec,
                                 struct asked *a, struct err *e)
 {
-    *a = (struct asked){ .session = s };
-    return model_find(spec, s->o->models_file, &s->arena, &a->spec, e) ||
-                   runner_open(&a->runner, &a->spec, &s->o->runner, e)
-               ? e->code
-               : ERR_OK;
+    *a = (struct asked){ .session = s, .spec = *spec_of(s, spec) };
+    return runner_open(&a->runner, &a->spec, &s->o->runner, e);
 }
 
 static enum err_code plan_asked(struct asked *a, struct err *e)
@@ -508,17 +517,13 @@ static bool is_named(const char *const *names, size_t n, const char *name)
 static enum err_code run_with(struct session *s, size_t i, bool *done,
                               const char **group, struct err *e)
 {
-    struct model_spec first, m;
+    const struct model_spec *first = &s->specs[i];
     size_t n = 0;
 
-    if (model_find(s->o->models.v[i], s->o->models_file, &s->arena, &first, e))
-        return e->code;
     for (size_t k = i; k < s->o->models.n; k++) {
-        if (k > i && (!shares_loop(&first) || done[k] ||
+        if (k > i && (!shares_loop(first) || done[k] ||
                       is_named(group, n, s->o->models.v[k]) ||
-                      model_find(s->o->models.v[k], s->o->models_file,
-                                 &s->arena, &m, e) ||
-                      strcmp(m.kind, first.kind) != 0))
+                      strcmp(s->specs[k].kind, first->kind) != 0))
             continue;
         group[n++] = s->o->models.v[k];
         done[k] = true;
@@ -553,12 +558,16 @@ static enum err_code end_run(struct session *s, struct err *e)
 }
 
 /* Unknown names are told before anything is opened or asked. */
-static enum err_code check_models(struct session *s, struct err *e)
+static enum err_code find_models(struct session *s, struct err *e)
 {
-    struct model_spec m;
+    size_t n = s->o->models.n;
 
-    for (size_t i = 0; i < s->o->models.n; i++)
-        if (model_find(s->o->models.v[i], s->o->models_file, &s->arena, &m, e))
+    s->specs = arena_array(&s->arena, n, sizeof *s->specs);
+    if (n && !s->specs)
+        return err_set(e, ERR_NOMEM, "no memory for the models");
+    for (size_t i = 0; i < n; i++)
+        if (model_find(s->o->models.v[i], s->o->models_file, &s->arena,
+                       &s->specs[i], e))
             return e->code;
     return ERR_OK;
 }
@@ -566,7 +575,7 @@ static enum err_code check_models(struct session *s, struct err *e)
 static enum err_code run_session(struct session *s, int argc, char **argv,
                                  struct err *e)
 {
-    if (check_models(s, e) ||
+    if (find_models(s, e) ||
         cli_run_rates(&s->rates, s->o->models_file, &s->o->rates, &s->arena,
                       e) ||
         open_suites(s, e) || open_record(s, e) ||
