@@ -11,6 +11,7 @@
 
 #include "harness/base/io.h"
 #include "harness/match/match.h"
+#include "harness/outputs/output.h"
 #include "tests/t.h"
 
 enum { CHOICES_MOST = 26 };
@@ -217,6 +218,105 @@ START_TEST(choice_agrees_with_published_answers)
     ck_assert_uint_le(t.none, 10); /* "A, B" and "no right answer" */
     json_free(j);
     buf_free(&b);
+}
+END_TEST
+
+/* --- answers of real models, labelled by reading them -------------------- */
+
+/* tests/golden/match/shared_labels.jsonl holds facts alone, the texts stay
+ * where they are: {"format", "file", "read": {index: letters}}, "" for what a
+ * reader could not tell either. */
+struct labels {
+    size_t n, right, wrong; /* wrong: an answer read as another one */
+};
+
+static void label_choices(const struct output *o, struct testcase *c)
+{
+    for (size_t i = 0; i < o->n_choices && i < CHOICES_MOST; i++)
+        c->choices[i] = (struct match_choice){ str_of(o->choices[i].key),
+                                               str_of(o->choices[i].text) };
+    c->in.choices = c->choices;
+    c->in.n_choices = o->n_choices;
+}
+
+static void judge_label(const struct output *o, const char *want,
+                        struct labels *l)
+{
+    struct testcase c = { .json = NULL };
+    struct json *expected, *options;
+    struct match_out out;
+    struct arena a;
+    struct err e;
+
+    arena_init(&a, 0);
+    t_ok(json_parse(&expected, str_of(o->answer), &e), &e);
+    t_ok(json_parse(&options, str_of(o->matcher), &e), &e);
+    label_choices(o, &c);
+    c.in.expected = expected;
+    c.in.options = options;
+    c.in.response = str_of(o->texts[0]);
+    t_ok(match_find(json_string(json_get(options, "name")), NULL)
+             ->run(&c.in, &a, &out, &e),
+         &e);
+    if (out.verdict == VERDICT_UNPARSABLE || out.verdict == VERDICT_REFUSED)
+        out.extracted = "";
+    l->n++;
+    l->right += !strcmp(want, out.extracted);
+    l->wrong += *want && *out.extracted && strcmp(want, out.extracted) != 0;
+    if (strcmp(want, out.extracted) != 0)
+        fprintf(stderr, "%s %s: \"%s\" by \"%s\", a reader \"%s\"\n", o->file,
+                o->id, out.extracted, out.rule, want);
+    json_free(expected);
+    json_free(options);
+    arena_free(&a);
+}
+
+static void judge_labels(const struct json *row, struct labels *l)
+{
+    const char *path = t_shared(json_string(json_get(row, "file")));
+    const struct output_format *f =
+        output_format_find(json_string(json_get(row, "format")));
+    const struct json *read = json_get(row, "read");
+    struct arena a;
+    struct outputs in = { .arena = &a };
+    struct err e;
+
+    if (!path)
+        return;
+    arena_init(&a, 0);
+    t_ok(f->read(path, &in, &e), &e);
+    for (size_t i = 0; i < in.n; i++) {
+        const char *index = strrchr(in.list[i].id, '-') + 1;
+        const char *want = json_string(json_get(read, index));
+
+        if (want)
+            judge_label(&in.list[i], want, l);
+    }
+    mem_free(in.list);
+    arena_free(&a);
+}
+
+START_TEST(answers_of_real_models_are_read_as_a_person_does)
+{
+    struct io_lines lines = { .number = 0 };
+    struct labels l = { 0 };
+    struct buf b;
+    struct err e;
+
+    buf_init(&b, 1 << 22);
+    t_read("tests/golden/match/shared_labels.jsonl", &b);
+    lines.rest = buf_view(&b);
+    while (io_next_line(&lines)) {
+        struct json *row;
+
+        t_ok(json_parse(&row, lines.line, &e), &e);
+        judge_labels(row, &l);
+        json_free(row);
+    }
+    buf_free(&b);
+    ck_assert(l.n == 0 || l.n >= 500); /* 0: the outputs are not here */
+    ck_assert_uint_eq(l.wrong, 0);
+    ck_assert_msg(1000 * l.right >= 995 * l.n, "%zu of %zu", l.right, l.n);
 }
 END_TEST
 
@@ -547,6 +647,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, math_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
+    tcase_add_test(tc, answers_of_real_models_are_read_as_a_person_does);
     tcase_add_test(tc, table_is_sorted_and_documented);
     tcase_add_test(tc, check_says_what_is_wrong);
     tcase_add_test(tc, reasoning_is_no_part_of_the_answer);
