@@ -161,13 +161,16 @@ static enum err_code run_cuts(struct parts *p, const struct json *cuts,
 
 /* --- the cascade ------------------------------------------------------------- */
 
-#define LETTERS "([A-Z](?:\\s?[A-Z])*)"
 #define END "(?![A-Za-z'’])"
+#define MARK "(?:【答案】|\\[答案\\]|答案(?:依次|分别)?(?:是|为)?"
+#define ALL "\\s*[:：]?\\s*([A-Z](?:[\\s,，、;；]{0,3}[A-Z]){1,127})" END
 /* The letters of one question stand behind its number, those of all behind the
- * word for answer or on a line of their own. */
+ * word for answer or on a line of their own.  What is said to be the answer to
+ * all comes before what is said of each one on the way. */
 static const struct match_rule rules[] = {
+    { "stated-run", MARK ")" ALL, PATTERN_MULTILINE, 0 },
     { "numbered",
-      "(?:^|[\\s:：;；。,，、])[(（]?(?:第)?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?\\s*"
+      "(?:^|[\\s:：;；。,，、】\\]])[(（]?(?:第)?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?\\s*"
       "(?:\\[?【?答案】?\\]?(?:是|为)?|选|应选|故选)?\\s*[:：]?\\s*[(（【\\[]?"
       "([A-Z]{1,8})[)）】\\]]?" END,
       PATTERN_MULTILINE, 0 },
@@ -175,14 +178,12 @@ static const struct match_rule rules[] = {
       "(?:【答案】|\\[答案\\]|答案(?:是|为)?|故选|应选)\\s*[:：]?\\s*[(（【\\[]?"
       "([A-Z]{1,8})[)）】\\]]?" END,
       0, 0 },
-    { "run",
-      "(?:【答案】|\\[答案\\]|答案(?:依次|分别)?(?:是|为)?|^)\\s*[:：]?\\s*"
-      "([A-Z](?:[\\s,，、;；]{0,3}[A-Z]){1,127})" END,
-      PATTERN_MULTILINE, 0 },
+    { "run", MARK "|^)" ALL, PATTERN_MULTILINE, 0 },
 };
-#undef LETTERS
+#undef MARK
+#undef ALL
 #undef END
-enum { NUMBERED, MARKED, RUN };
+enum { STATED_RUN, NUMBERED, MARKED, RUN };
 static struct match_rules cascade = MATCH_RULES(rules);
 
 /* A number that comes again is a change of mind: the later one counts. */
@@ -241,20 +242,111 @@ static void split_run(struct parts *p)
             add_part(p, str_sub(run, i, i + 1), p->at, p->end);
 }
 
+/* --- answers that leave a question open --------------------------------------- */
+
+static const struct match_rule head_rules[] = {
+    { "head",
+      "(?:\\A|\\n)\\s*[(（]?第?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?",
+      0, 0 },
+};
+static struct match_rules heads = MATCH_RULES(head_rules);
+static const struct match_rule block_rules[] = {
+    { "first", "\\A\\s*[(（【\\[]?([A-Z]{1,8})[)）】\\]]?(?![A-Za-z'’]| [a-z])",
+      0, 0 },
+    { "marked",
+      "(?:【答案】|\\[答案\\]|答案(?:是|为)?|故选|应选)\\s*[:：]?\\s*[(（【\\[]?"
+      "([A-Z]{1,8})[)）】\\]]?(?![A-Za-z'’])",
+      0, 0 },
+};
+static struct match_rules blocks = MATCH_RULES(block_rules);
+
+/* The numbers at the start of lines, if there is one for each question and they
+ * go up by one: the parts are then what follows each, to the next. */
+static enum err_code find_heads(struct parts *p, struct err *e)
+{
+    enum err_code rc = match_rules_open(&heads, e);
+    struct pattern_hit h;
+    size_t from = 0;
+    bool found = true;
+
+    forget_parts(p);
+    while (!rc && p->n <= p->n_want && p->n < PARTS_MOST) {
+        rc = match_rules_find(&heads, 0, p->text, from, &h, &found, e);
+        if (rc || !found)
+            break;
+        add_numbered(p, match_group(p->text, &h, 1), STR(""), h.g[0].at,
+                     h.g[0].end);
+        p->list[p->n - 1].text = str_sub(p->text, h.g[0].end, p->text.n);
+        from = h.g[0].end;
+    }
+    for (size_t i = 1; i < p->n; i++)
+        if (p->list[i].number != p->list[0].number + (long)i)
+            p->n = 0;
+    return rc;
+}
+
+static enum err_code read_block(struct str block, struct str *letters,
+                                struct err *e)
+{
+    struct pattern_hit h;
+    bool found = false;
+    enum err_code rc = match_rules_open(&blocks, e);
+
+    *letters = STR("");
+    for (size_t i = 0; i < blocks.n && !rc && !found; i++)
+        rc = match_rules_find(&blocks, i, block, 0, &h, &found, e);
+    if (!rc && found)
+        *letters = match_group(block, &h, 1);
+    return rc;
+}
+
+/* Question by question, where each has its number and some have no answer:
+ * those stay empty. */
+static enum err_code run_blocks(struct parts *p, struct err *e)
+{
+    enum err_code rc = find_heads(p, e);
+    size_t answered = 0;
+
+    if (p->n != p->n_want || p->n < 2)
+        p->n = 0;
+    for (size_t i = 0; i < p->n && !rc; i++) {
+        struct str *s = &p->list[i].text;
+
+        if (i + 1 < p->n)
+            *s = str_sub(*s, 0, (size_t)(p->list[i + 1].text.p - s->p));
+        rc = read_block(*s, s, e);
+        answered += s->n > 0;
+    }
+    p->end = p->text.n;
+    p->rule = "blocks";
+    p->n = answered ? p->n : 0;
+    return rc;
+}
+
+static bool wants_single(const struct parts *p)
+{
+    bool single = true;
+
+    for (size_t i = 0; i < p->n_want; i++)
+        single &= strlen(json_string(json_at(p->want, i))) == 1;
+    return single;
+}
+
 static enum err_code run_cascade(struct parts *p, struct err *e)
 {
     enum err_code rc = match_rules_open(&cascade, e);
 
-    for (size_t i = 0; i < cascade.n && !rc; i++) {
+    for (size_t i = wants_single(p) ? STATED_RUN : NUMBERED;
+         i < cascade.n && !rc; i++) {
         rc = read_rule(p, i, e);
-        if (!rc && i == RUN)
+        if (!rc && (i == RUN || i == STATED_RUN))
             split_run(p);
         p->rule = rules[i].name;
         if (!rc && p->n == p->n_want)
             return ERR_OK;
     }
     p->n = 0;
-    return rc;
+    return rc ? rc : run_blocks(p, e);
 }
 
 /* Parts that are no letters: what stands between separators behind the word
@@ -366,7 +458,7 @@ static void write_parts(const struct parts *p, struct match_out *out)
     for (size_t i = 0; i < p->n; i++) {
         if (i)
             buf_char(&b, ' ');
-        buf_text(&b, p->list[i].text);
+        buf_text(&b, p->list[i].text.n ? p->list[i].text : STR("-"));
     }
     out->extracted = b.failed ? NULL : arena_dup(p->a, b.p, b.n);
     buf_free(&b);
@@ -523,7 +615,7 @@ static enum err_code check(const struct match_in *in, struct err *e)
 
 const struct match_kind match_list = {
     .name = "list",
-    .version = 1,
+    .version = 2,
     .doc = "an answer of several parts, in order or as a set",
     .help =
         "answer: [\"B\", \"D\", \"A\"] - the parts in their order; {\"set\":\n"
@@ -537,7 +629,8 @@ const struct match_kind match_list = {
         "  many as are wanted), count: true - only when it hits so often.\n"
         "Without cut letters are read behind the numbers of the questions,\n"
         "behind the word for answer, or as a run; other parts between\n"
-        "separators.  Another number of parts is unparsable.",
+        "separators.  A question that is numbered and has no letter stays open\n"
+        "(-); another number of parts is unparsable.",
     .check = check,
     .run = run,
 };
