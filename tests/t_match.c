@@ -157,6 +157,12 @@ START_TEST(regex_reads_labelled_answers)
 }
 END_TEST
 
+START_TEST(similar_reads_labelled_answers)
+{
+    run_golden(&match_similar, 40);
+}
+END_TEST
+
 /* The answer the authors of a benchmark published for an item, and ours. */
 struct tally {
     size_t n, same, other, none;
@@ -385,6 +391,19 @@ START_TEST(check_says_what_is_wrong)
           "\"unit\"}" },
         { "number", "{\"expected\":3,\"options\":{\"tolerance\":-1}}",
           "tolerance: expected 0 or more" },
+        { "number", "{\"expected\":3,\"options\":{\"score\":\"log\"}}",
+          "scale: expected a number above 1, and a \"score\"" },
+        { "number", "{\"expected\":3,\"options\":{\"cut\":[{\"take\":1}]}}",
+          "cut: pattern: missing, expected a string" },
+        { "similar", "{\"expected\":\"x\",\"options\":{\"metric\":\"rouge\"}}",
+          "metric: expected bleu, chrf, edit, f1, rouge-1, rouge-2 or rouge-l, "
+          "got \"rouge\"" },
+        { "similar",
+          "{\"expected\":\"x\",\"options\":{\"metric\":\"chrf\","
+          "\"unit\":\"words\"}}",
+          "unit: chrf is counted in characters" },
+        { "similar", "{\"expected\":\"x\",\"options\":{\"threshold\":2}}",
+          "threshold: expected 0 to 1, got 2" },
         { "regex", "{\"expected\":\"a(\"}",
           "answer: pattern: at byte 2: missing closing parenthesis" },
         { "regex", "{\"expected\":\"a\",\"options\":{\"pattern\":\"[\"}}",
@@ -519,7 +538,15 @@ static const struct {
     { "math",
       "{\"expected\":\"3/4\",\"response\":\"答案是 $\\\\frac{6}{8}$。\"}" },
     { "number", "{\"expected\":\"3公里\",\"response\":\"答案是三千米\"}" },
+    { "number", "{\"expected\":\"24个月\",\"options\":{\"score\":\"log\","
+                "\"scale\":216,\"cut\":[{\"pattern\":\"(\\\\d+)年\","
+                "\"times\":12}]},\"response\":\"判2年\"}" },
     { "regex", "{\"expected\":\"b+\",\"response\":\"abbb\"}" },
+    { "similar", "{\"expected\":[\"春天来了\"],\"response\":\"春天來了\"}" },
+    { "similar", "{\"expected\":\"春天来了\",\"options\":{\"metric\":"
+                 "\"edit\"},\"response\":\"春天来了吗\"}" },
+    { "similar", "{\"expected\":\"春天来了\",\"options\":{\"metric\":"
+                 "\"chrf\"},\"response\":\"春天来了吗\"}" },
 };
 
 START_TEST(every_failed_allocation_is_reported)
@@ -646,6 +673,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, number_reads_labelled_answers);
     tcase_add_test(tc, math_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
+    tcase_add_test(tc, similar_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, answers_of_real_models_are_read_as_a_person_does);
     tcase_add_test(tc, table_is_sorted_and_documented);

@@ -64,7 +64,8 @@ struct match_kind {
     X(list)                                                                    \
     X(math)                                                                    \
     X(number)                                                                  \
-    X(regex)
+    X(regex)                                                                   \
+    X(similar)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
 MATCH_KINDS(MATCH_DECL)
 #undef MATCH_DECL

@@ -6,6 +6,9 @@
  * statements of a form the last counts, and in 答案: 3+5=8 what stands behind
  * the last equals sign.  The rule's name says which it was.
  *
+ * A suite may say with "cut" where the numbers stand instead; with "score":
+ * "log" what is near in the logarithm earns a part.
+ *
  * Values are fractions of 128-bit integers as long as they fit, so that 0.1+0.2
  * is 0.3; beyond that they are doubles compared to 12 digits.  Units of one
  * kind are converted when the expected answer has one. */
@@ -14,6 +17,7 @@
 
 #include "harness/match/match_parts.h"
 #include "harness/match/number.h"
+#include "harness/match/number_cut.h"
 
 enum { FLAGS = TEXT_NFKC | TEXT_SIMPLE, LOOKS_AT = 1 << 16 };
 
@@ -394,6 +398,76 @@ static enum err_code is_right(const struct match_in *in, const struct number *x,
     return rc;
 }
 
+/* How near x is to the nearest accepted value, in the logarithm: 1 where they
+ * are the same, 0 where one is `scale` times the other (one added to both). */
+static enum err_code log_score(const struct match_in *in,
+                               const struct number *x, struct arena *a,
+                               double *score, struct err *e)
+{
+    double scale = json_number(json_get(in->options, "scale"));
+    bool list = json_type(in->expected) == JSON_ARRAY;
+    const struct json *j = list ? json_child(in->expected) : in->expected;
+    enum err_code rc = ERR_OK;
+    struct want w;
+    struct rat v;
+
+    for (*score = 0; j && !rc; j = list ? json_next(j) : NULL) {
+        double part;
+
+        rc = read_want(j, in->options, a, &w, e);
+        if (rc || !convert(x, &w, &v) || !(v.v >= 0) || w.value.v < 0)
+            continue;
+        part = 1 - fabs(log1p(v.v) - log1p(w.value.v)) / log(scale);
+        *score = part > *score ? part : *score;
+    }
+    return rc;
+}
+
+static enum err_code set_score(const struct match_in *in,
+                               const struct number *x, struct arena *a,
+                               struct match_out *out, struct err *e)
+{
+    bool yes;
+    enum err_code rc = is_right(in, x, a, &yes, e);
+
+    out->verdict = !rc && yes ? VERDICT_CORRECT : VERDICT_WRONG;
+    out->score = !rc && yes ? 1 : 0;
+    if (!rc && !yes && json_get(in->options, "score"))
+        rc = log_score(in, x, a, &out->score, e);
+    return rc;
+}
+
+/* The numbers that the suite's own patterns find; of several any may be it. */
+static enum err_code judge_cut(const struct match_in *in, struct arena *a,
+                               struct match_out *out, struct err *e)
+{
+    struct str part = match_answer_part(in->response);
+    const struct json *cuts = json_get(in->options, "cut");
+    struct number_hits hits;
+    size_t i = 0;
+    enum err_code rc = number_cut_find(cuts, part, a, &hits, e);
+
+    if (rc == ERR_LIMIT) {
+        out->rule = "limit";
+        return ERR_OK;
+    }
+    if (!rc && !hits.n)
+        match_no_answer(in, out);
+    if (rc || !hits.n)
+        return rc;
+    do
+        rc = set_score(in, &hits.list[i], a, out, e);
+    while (!rc && out->verdict != VERDICT_CORRECT && ++i < hits.n);
+    i = i < hits.n ? i : 0;
+    out->rule = "cut";
+    out->span_at = (size_t)(part.p - in->response.p) + hits.list[i].at;
+    out->span_len = hits.list[i].end - hits.list[i].at;
+    out->extracted = arena_dup(a, in->response.p + out->span_at, out->span_len);
+    return out->extracted || rc
+               ? rc
+               : err_set(e, ERR_NOMEM, "matcher: out of memory");
+}
+
 static enum err_code judge(const struct match_in *in, struct match_text *t,
                            struct arena *a, struct match_out *out,
                            struct err *e)
@@ -401,7 +475,6 @@ static enum err_code judge(const struct match_in *in, struct match_text *t,
     struct number_reader r = { buf_view(&t->text), t };
     enum err_code rc;
     struct number x;
-    bool yes;
 
     rc = find_answer(&r, &out->rule, &x, e);
     if (rc)
@@ -411,13 +484,11 @@ static enum err_code judge(const struct match_in *in, struct match_text *t,
         match_no_answer(in, out);
         return ERR_OK;
     }
-    rc = is_right(in, &x, a, &yes, e);
+    rc = set_score(in, &x, a, out, e);
     match_set_span(out, t, x.at, x.end);
     out->extracted = arena_dup(a, in->response.p + out->span_at, out->span_len);
     if (!rc && !out->extracted)
         rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
-    out->verdict = yes ? VERDICT_CORRECT : VERDICT_WRONG;
-    out->score = yes ? 1 : 0;
     return rc;
 }
 
@@ -430,6 +501,8 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
                                .extracted = "",
                                .rule = "" };
+    if (json_get(in->options, "cut"))
+        return judge_cut(in, a, out, e);
     rc = match_text_open(&t, in->response, FLAGS, LOOKS_AT, e);
     if (!rc)
         rc = judge(in, &t, a, out, e);
@@ -437,10 +510,27 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     return rc;
 }
 
+static enum err_code check_score(const struct json *options, struct err *e)
+{
+    const struct json *score = json_get(options, "score");
+    double scale;
+    enum err_code rc = json_get_num_or(options, "scale", NAN, &scale, e);
+
+    if (rc)
+        return rc;
+    if (score && (!json_string(score) || strcmp(json_string(score), "log")))
+        return err_set(e, ERR_FORMAT, "score: expected \"log\"");
+    if (score ? !(scale > 1) : !isnan(scale))
+        return err_set(e, ERR_FORMAT,
+                       "scale: expected a number above 1, and a \"score\"");
+    return number_cut_check(json_get(options, "cut"), e);
+}
+
 static enum err_code check(const struct match_in *in, struct err *e)
 {
-    static const char *const known[] = { "name", "tolerance", "relative",
-                                         "unit", NULL };
+    static const char *const known[] = { "name",  "tolerance", "relative",
+                                         "unit",  "cut",       "score",
+                                         "scale", NULL };
     static const char *const members[] = { "value", "unit", "tolerance",
                                            "relative", NULL };
     enum err_code rc = json_only(in->options, known, e);
@@ -449,6 +539,8 @@ static enum err_code check(const struct match_in *in, struct err *e)
     struct arena a;
     struct want w;
 
+    if (!rc)
+        rc = check_score(in->options, e);
     if (!rc && list && !j)
         rc = err_set(e, ERR_FORMAT, "answer: the list is empty");
     arena_init(&a, 0);
@@ -476,6 +568,11 @@ const struct match_kind match_number = {
         "relative: 0.01 - the same as a part of the answer.  Default: exact.\n"
         "unit: \"km\" - the unit of answers without one.  The object of an\n"
         "  answer may hold unit, tolerance and relative of its own.\n"
+        "cut: [{\"pattern\": \"(\\\\d+)年\", \"times\": 12}] - where the number\n"
+        "  stands; the first of the list that hits counts.  take: first\n"
+        "  (default), last, or any: one of all its numbers is right.\n"
+        "score: \"log\", scale: 216 - what is wrong by a factor of f earns\n"
+        "  1 - ln f / ln 216 (one added to both).\n"
         "Reads what is stated as the answer (\\boxed{}, ####, 答案是, 【】),\n"
         "else the last number of the text.",
     .check = check,

@@ -10,22 +10,51 @@
     "公司法|医疗纠纷|拆迁安置|行政诉讼|建设工程|知识产权|综合咨询|人身损害|" \
     "涉外法律|海事海商|消费权益|抵押担保"
 
+#define DIGITS "([0-9]+|[零〇一二两三四五六七八九十百]+)"
+
+/* What the answer is made of the reference. */
+enum form {
+    LETTER, /* of an option */
+    SET,    /* the one label */
+    TEXT    /* as it is */
+};
+
 static const struct task {
     const char *id;
-    const char *mark; /* before the answer in "refr" */
-    const char *official, *ours;
-    char last; /* letter of the options; 0: no choice */
+    const char *mark;            /* before the answer in "refr" */
+    const char *official, *ours; /* official NULL: it cannot be had here */
+    enum form form;
+    char last;         /* letter of the options */
+    const char *needs; /* characters of which the answer must have one */
 } tasks[] = {
+    /* Their scorer cuts words with a dictionary of its own (jieba). */
+    { "1-1", "答案:", NULL, "{\"name\":\"similar\",\"metric\":\"rouge-l\"}",
+      TEXT, 0, NULL },
     { "1-2", "正确答案：",
       "{\"name\":\"list\",\"cut\":[{\"pattern\":\"[A-D]\"}]}",
-      "{\"name\":\"choice\"}", 'D' },
-    { "2-8", "[正确答案]",
-      "{\"name\":\"list\",\"cut\":[{\"pattern\":\"[A-E]\"}]}",
-      "{\"name\":\"choice\"}", 'E' },
+      "{\"name\":\"choice\"}", LETTER, 'D', NULL },
     { "2-4", "", "{\"name\":\"list\",\"cut\":[{\"pattern\":\"" LABELS "\"}]}",
       "{\"name\":\"list\",\"cut\":[{\"pattern\":\"\\\\[类别\\\\]\\\\s*(" LABELS
       ")\"},{\"pattern\":\"" LABELS "\"}]}",
-      0 },
+      SET, 0, NULL },
+    { "2-5",
+      "回答:", "{\"name\":\"similar\",\"metric\":\"f1\",\"fold\":\"case\"}",
+      "{\"name\":\"similar\",\"metric\":\"f1\",\"cut\":[\"回答:\",\"回答：\"]}",
+      TEXT, 0, NULL },
+    { "2-8", "[正确答案]",
+      "{\"name\":\"list\",\"cut\":[{\"pattern\":\"[A-E]\"}]}",
+      "{\"name\":\"choice\"}", LETTER, 'E', NULL },
+    /* 死刑 and 无期 are no number of months and are not judged. */
+    { "3-4", "刑期:",
+      "{\"name\":\"number\",\"score\":\"log\",\"scale\":216,\"cut\":["
+      "{\"pattern\":\"" DIGITS "个月\"},{\"pattern\":\"" DIGITS "月\"},"
+      "{\"pattern\":\"" DIGITS "年\",\"times\":12}]}",
+      "{\"name\":\"number\",\"score\":\"log\",\"scale\":216}", TEXT, 0,
+      "0123456789" },
+    { "3-7", "上文涉及到的犯罪金额:",
+      "{\"name\":\"number\",\"cut\":["
+      "{\"pattern\":\"\\\\d+\\\\.?\\\\d*\",\"take\":\"any\"}]}",
+      "{\"name\":\"number\"}", TEXT, 0, "0123456789" },
 };
 
 static const struct task *task_of(const char *file, struct arena *a)
@@ -46,7 +75,7 @@ static struct str reference(const struct output *o, const struct task *t)
     s = str_sub(s, 1, s.n > 1 ? s.n - 1 : 1); /* its JSON's quotes */
     if (str_starts(s, str_of(t->mark)))
         s = str_sub(s, strlen(t->mark), s.n);
-    return t->last ? str_sub(s, 0, s.n ? 1 : 0) : s;
+    return t->form == LETTER ? str_sub(s, 0, s.n ? 1 : 0) : s;
 }
 
 /* "A:text;B:text..." behind the question. */
@@ -76,17 +105,35 @@ static void take_options(struct output *o, char last, struct arena *a)
         o->n_choices = 0;
 }
 
+/* Whether the item is judged at all. */
+static bool is_judged(const struct outputs *out, const struct task *t,
+                      struct str want)
+{
+    const char *p = t->needs;
+
+    if (!want.n || (out->official && !t->official))
+        return false;
+    while (p && *p && str_find(want, (struct str){ p, 1 }, 0) == (size_t)-1)
+        p++;
+    return !p || *p;
+}
+
 static void judge_as(struct outputs *out, struct output *o,
                      const struct task *t)
 {
     struct arena *a = out->arena;
     struct str want = reference(o, t);
+    bool letter = t->form == LETTER;
 
-    if (t->last && !out->official)
+    if (!is_judged(out, t, want)) {
+        o->answer = NULL;
+        return;
+    }
+    if (letter && !out->official)
         take_options(o, t->last, a);
     o->matcher =
-        out->official || (t->last && !o->n_choices) ? t->official : t->ours;
-    if (o->n_choices)
+        out->official || (letter && !o->n_choices) ? t->official : t->ours;
+    if (o->n_choices || t->form == TEXT)
         o->answer = arena_printf(a, "\"%.*s\"", STR_FMT(want));
     else
         o->answer = arena_printf(a, "{\"set\":[\"%.*s\"]}", STR_FMT(want));

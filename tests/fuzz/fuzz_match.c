@@ -20,6 +20,13 @@ static const struct {
     { &match_number, "[\"1/3\",\"50%\"]", "{\"tolerance\":0.01}" },
     { &match_regex, "\"(a|b)+c\"", "{\"flags\":\"i\"}" },
     { &match_regex, "\"1\"", "{\"pattern\":\"(\\\\d+)元\"}" },
+    { &match_number, "24",
+      "{\"score\":\"log\",\"scale\":216,\"cut\":[{\"pattern\":\"(\\\\d+)年\","
+      "\"times\":12},{\"pattern\":\"\\\\d+\",\"take\":\"any\"}]}" },
+    { &match_similar, "[\"床前明月光\",\"a b\"]", "{}" },
+    { &match_similar, "\"the cat 坐\"",
+      "{\"metric\":\"edit\",\"unit\":\"words\"}" },
+    { &match_similar, "\"春天来了\"", "{\"metric\":\"chrf\"}" },
 };
 
 static struct json *parse(const char *text)

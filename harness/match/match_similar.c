@@ -1,0 +1,225 @@
+/* How like a reference a free text is: the score is the metric itself, and the
+ * verdict is correct from the threshold on.  Of several references the best
+ * counts. */
+#include <string.h>
+
+#include "harness/match/match_parts.h"
+#include "harness/match/similarity.h"
+
+/* The first 32,768 tokens are compared; a token is rarely longer than this. */
+enum { LOOKS_AT = SIMILARITY_MOST * 8 };
+
+static const struct fold {
+    const char *name;
+    unsigned flags;
+} folds[] = {
+    { "full", TEXT_NFKC | TEXT_CASE | TEXT_SIMPLE | TEXT_PUNCT },
+    { "case", TEXT_CASE },
+    { "none", 0 },
+};
+static const char *const units[] = { "characters", "words" };
+
+struct settings {
+    const struct similarity *metric;
+    unsigned fold;
+    enum similarity_unit unit;
+    double threshold;
+};
+
+static enum err_code read_metric(const struct json *options,
+                                 const struct similarity **out, struct err *e)
+{
+    const char *name;
+    enum err_code rc = json_get_str_or(options, "metric", "rouge-l", &name, e);
+
+    if (rc)
+        return rc;
+    *out = similarity_find(name);
+    if (*out)
+        return ERR_OK;
+    return err_set(e, ERR_FORMAT,
+                   "metric: expected bleu, chrf, edit, f1, rouge-1, rouge-2 "
+                   "or rouge-l, got \"%s\"",
+                   name);
+}
+
+static enum err_code read_fold(const struct json *options, unsigned *out,
+                               struct err *e)
+{
+    const char *name;
+    enum err_code rc = json_get_str_or(options, "fold", "full", &name, e);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < sizeof(folds) / sizeof(*folds); i++)
+        if (!strcmp(folds[i].name, name)) {
+            *out = folds[i].flags;
+            return ERR_OK;
+        }
+    return err_set(e, ERR_FORMAT,
+                   "fold: expected full, case or none, got \"%s\"", name);
+}
+
+static enum err_code read_settings(const struct json *options,
+                                   struct settings *s, struct err *e)
+{
+    const char *unit;
+    enum err_code rc = read_metric(options, &s->metric, e);
+
+    if (!rc)
+        rc = read_fold(options, &s->fold, e);
+    if (!rc)
+        rc = json_get_str_or(options, "unit", units[0], &unit, e);
+    if (!rc)
+        rc = json_get_num_or(options, "threshold", 0.5, &s->threshold, e);
+    if (rc)
+        return rc;
+    s->unit = strcmp(unit, units[0]) ? SIMILARITY_WORDS : SIMILARITY_CHARS;
+    if (s->unit == SIMILARITY_WORDS && strcmp(unit, units[1]) != 0)
+        return err_set(e, ERR_FORMAT,
+                       "unit: expected characters or words, got \"%s\"", unit);
+    if (s->unit == SIMILARITY_WORDS && s->metric->chars)
+        return err_set(e, ERR_FORMAT, "unit: %s is counted in characters",
+                       s->metric->name);
+    if (!(s->threshold >= 0 && s->threshold <= 1))
+        return err_set(e, ERR_FORMAT, "threshold: expected 0 to 1, got %g",
+                       s->threshold);
+    return ERR_OK;
+}
+
+/* Takes the first of the options' prefixes that s begins with off it. */
+static struct str cut_prefix(const struct json *options, struct str s)
+{
+    const struct json *m = json_child(json_get(options, "cut"));
+
+    for (; m; m = json_next(m))
+        if (str_starts(s, str_of(json_string(m))))
+            return str_trim(str_sub(s, strlen(json_string(m)), s.n));
+    return s;
+}
+
+static enum err_code split(struct str s, const struct settings *set,
+                           struct arena *a, struct tokens *out, struct err *e)
+{
+    struct str folded;
+    enum err_code rc;
+
+    s = str_sub(s, 0, LOOKS_AT);
+    s = str_sub(s, 0, text_whole(s));
+    rc = match_fold(s, set->fold, a, &folded, e);
+    if (rc)
+        return rc;
+    return similarity_split(folded, set->unit, set->metric->letters, a, out, e);
+}
+
+static enum err_code best_of(const struct match_in *in,
+                             const struct settings *set, struct tokens got,
+                             struct arena *a, double *best, struct err *e)
+{
+    enum err_code rc = ERR_OK;
+    struct tokens want;
+    const char *text;
+    double score;
+
+    *best = 0;
+    for (size_t i = 0; !rc && (text = match_accepted(in->expected, i)); i++) {
+        rc = split(str_of(text), set, a, &want, e);
+        if (!rc)
+            rc = set->metric->run(got, want, a, &score, e);
+        if (!rc && score > *best)
+            *best = score;
+    }
+    return rc;
+}
+
+/* What is reported as read: the answer's beginning. */
+enum { SHOWN = 200 };
+static enum err_code show(const struct match_in *in, struct str s,
+                          struct arena *a, struct match_out *out, struct err *e)
+{
+    struct str head = str_sub(s, 0, SHOWN);
+
+    head = str_sub(head, 0, text_whole(head));
+    out->span_at = (size_t)(s.p - in->response.p);
+    out->span_len = s.n;
+    out->extracted = arena_dup(a, head.p, head.n);
+    if (!out->extracted)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    return ERR_OK;
+}
+
+/* A refusal that has words of the reference keeps the score they are worth. */
+static enum err_code judge(const struct match_in *in, struct str s,
+                           struct arena *a, struct match_out *out,
+                           struct err *e)
+{
+    struct settings set;
+    struct tokens got;
+    double score;
+    enum err_code rc = read_settings(in->options, &set, e);
+
+    if (!rc)
+        rc = split(s, &set, a, &got, e);
+    if (!rc)
+        rc = best_of(in, &set, got, a, &score, e);
+    if (!rc)
+        rc = show(in, s, a, out, e);
+    if (rc)
+        return rc;
+    out->rule = set.metric->name;
+    out->verdict = score >= set.threshold ? VERDICT_CORRECT : VERDICT_WRONG;
+    if (out->verdict == VERDICT_WRONG)
+        if (match_is_refusal(in->response, NULL, NULL))
+            out->verdict = VERDICT_REFUSED;
+    out->score = score;
+    return ERR_OK;
+}
+
+static enum err_code run(const struct match_in *in, struct arena *a,
+                         struct match_out *out, struct err *e)
+{
+    struct str s = cut_prefix(in->options, match_answer_part(in->response));
+
+    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
+                               .extracted = "",
+                               .rule = "" };
+    return s.n ? judge(in, s, a, out, e) : ERR_OK;
+}
+
+static enum err_code check(const struct match_in *in, struct err *e)
+{
+    static const char *const known[] = { "name",      "metric", "unit", "fold",
+                                         "threshold", "cut",    NULL };
+    const struct json *cut = json_get(in->options, "cut"), *m;
+    enum err_code rc = json_only(in->options, known, e);
+    struct settings s;
+
+    if (!rc)
+        rc = read_settings(in->options, &s, e);
+    if (rc)
+        return rc;
+    if (cut && json_type(cut) != JSON_ARRAY)
+        return err_set(e, ERR_FORMAT, "cut: expected a list of prefixes");
+    for (m = json_child(cut); m; m = json_next(m))
+        if (!json_string(m) || !*json_string(m))
+            return err_set(e, ERR_FORMAT, "cut: expected a list of prefixes");
+    return match_check_strings(in->expected, "a reference text", e);
+}
+
+const struct match_kind match_similar = {
+    .name = "similar",
+    .version = 1,
+    .doc = "likeness to a reference: ROUGE, BLEU, chrF, F1, edit distance",
+    .help =
+        "answer: a reference text, or a list of them of which the best counts\n"
+        "metric: \"rouge-l\" (default), \"rouge-1\", \"rouge-2\", \"bleu\",\n"
+        "  \"chrf\", \"f1\" (letters and digits only), \"edit\"\n"
+        "unit: \"characters\" (default) or \"words\": runs of Latin letters\n"
+        "  and digits, and single Han characters\n"
+        "threshold: 0.5 - the score is the metric; from here on it is correct\n"
+        "fold: \"full\" (default: width, case, 繁简, punctuation), \"case\",\n"
+        "  \"none\"\n"
+        "cut: [\"回答:\"] - what is taken off the front of the answer",
+    .check = check,
+    .run = run,
+};
