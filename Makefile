@@ -54,7 +54,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$O/%.o)
 TESTS := $(TEST_SRC:tests/%.c=$O/tests/%)
 
 all: $O/mokao $O/libmokao-engine.a ## build the program (./mokao)
-	@if [ $(V) = release ]; then cp -f $O/mokao mokao; fi
+	@if [ $(V) = release ]; then strip -o mokao $O/mokao; fi
 
 $O/%.o: %.c Makefile
 	@mkdir -p $(@D)
