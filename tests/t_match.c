@@ -227,6 +227,111 @@ START_TEST(choice_agrees_with_published_answers)
 }
 END_TEST
 
+/* --- every rule by its own examples ---------------------------------------- */
+
+/* What a rule reads of the response, by itself or as the one that decides;
+ * NULL if it reads nothing. */
+static const char *read_by(const struct match_kind *kind,
+                           const struct testcase *c, const char *rule,
+                           struct arena *a)
+{
+    struct match_candidates list = { .n = 0 };
+    struct match_out out;
+    struct err e;
+
+    t_ok(kind->run(&c->in, a, &out, &e), &e);
+    if (kind->candidates)
+        t_ok(kind->candidates(&c->in, a, &list, &e), &e);
+    for (size_t i = 0; i < list.n; i++)
+        if (!strcmp(list.list[i].rule, rule))
+            return list.list[i].extracted;
+    return strcmp(out.rule, rule) ? NULL : out.extracted;
+}
+
+/* reads: {text: what is read of it}; not: [text]. */
+static size_t failed_examples(struct testcase *c, const struct match_kind *kind,
+                              const char *rule)
+{
+    const struct json *reads = json_get(c->json, "reads"), *m;
+    const struct json *others = json_get(c->json, "not");
+    size_t failed = 0;
+    struct arena a;
+
+    arena_init(&a, 0);
+    ck_assert_msg(json_len(reads) && json_len(others), "%s has no examples",
+                  rule);
+    for (m = json_child(reads); m; m = json_next(m)) {
+        const char *want = json_string(m), *got;
+
+        c->in.response = str_of(json_key(m));
+        got = read_by(kind, c, rule, &a);
+        if (got && !strcmp(got, want))
+            continue;
+        fprintf(stderr, "%s: %s: \"%s\" read as \"%s\", not \"%s\"\n",
+                kind->name, rule, json_key(m), got ? got : "(nothing)", want);
+        failed++;
+    }
+    for (m = json_child(others); m; m = json_next(m)) {
+        const char *got;
+
+        c->in.response = str_of(json_string(m));
+        got = read_by(kind, c, rule, &a);
+        if (!got)
+            continue;
+        fprintf(stderr, "%s: %s: \"%s\" read as \"%s\"\n", kind->name, rule,
+                json_string(m), got);
+        failed++;
+    }
+    arena_free(&a);
+    return failed;
+}
+
+static bool has_examples(struct str all, const char *kind, const char *rule)
+{
+    struct io_lines l = { .rest = all };
+    bool found = false;
+
+    while (!found && io_next_line(&l)) {
+        struct testcase c;
+
+        case_open(&c, l.line);
+        found = !strcmp(json_string(json_get(c.json, "matcher")), kind) &&
+                !strcmp(json_string(json_get(c.json, "rule")), rule);
+        json_free(c.json);
+    }
+    return found;
+}
+
+START_TEST(every_rule_reads_its_examples_and_no_other)
+{
+    struct io_lines l = { .number = 0 };
+    struct testcase c;
+    struct buf b;
+    size_t failed = 0;
+
+    buf_init(&b, 1 << 22);
+    t_read("tests/golden/match/rules.jsonl", &b);
+    l.rest = buf_view(&b);
+    while (io_next_line(&l)) {
+        const char *name;
+
+        case_open(&c, l.line);
+        name = json_string(json_get(c.json, "matcher"));
+        failed += failed_examples(&c, match_find(name, NULL),
+                                  json_string(json_get(c.json, "rule")));
+        json_free(c.json);
+    }
+    ck_assert_uint_eq(failed, 0);
+    for (size_t k = 0; match_kinds[k]; k++)
+        for (size_t i = 0; match_kinds[k]->rule && match_kinds[k]->rule(i); i++)
+            ck_assert_msg(has_examples(buf_view(&b), match_kinds[k]->name,
+                                       match_kinds[k]->rule(i)),
+                          "%s: %s has no examples", match_kinds[k]->name,
+                          match_kinds[k]->rule(i));
+    buf_free(&b);
+}
+END_TEST
+
 /* --- answers of real models, labelled by reading them -------------------- */
 
 /* tests/golden/match/shared_labels.jsonl holds facts alone, the texts stay
@@ -675,6 +780,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, regex_reads_labelled_answers);
     tcase_add_test(tc, similar_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
+    tcase_add_test(tc, every_rule_reads_its_examples_and_no_other);
     tcase_add_test(tc, answers_of_real_models_are_read_as_a_person_does);
     tcase_add_test(tc, table_is_sorted_and_documented);
     tcase_add_test(tc, check_says_what_is_wrong);

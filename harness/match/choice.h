@@ -72,6 +72,9 @@ enum err_code choice_run_rule(const struct choice_look *l, size_t i,
 enum err_code choice_run_tier(const struct choice_look *l,
                               enum choice_tier tier, struct choice_pick *p,
                               struct err *e) MUST_CHECK;
+/* Where it says last, from p->at on, that no option is right; else *p stays. */
+enum err_code choice_run_none(const struct choice_look *l,
+                              struct choice_pick *p, struct err *e) MUST_CHECK;
 /* Every option called right or wrong. */
 enum err_code choice_run_judged(const struct choice_look *l,
                                 struct choice_pick *p,

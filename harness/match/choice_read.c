@@ -255,8 +255,8 @@ static void join(struct choice_pick *p, const struct choice_pick *q,
 }
 
 /* Where it says last that no option is right: 题目有误, 无正确答案. */
-static enum err_code find_none(const struct choice_look *l,
-                               struct choice_pick *p, struct err *e)
+enum err_code choice_run_none(const struct choice_look *l,
+                              struct choice_pick *p, struct err *e)
 {
     enum err_code rc = match_rules_open(&choice_none, e);
 
@@ -297,7 +297,7 @@ enum err_code choice_run_tier(const struct choice_look *l,
             join(p, &q, tier == CHOICE_STATED);
     }
     if (!rc && tier == CHOICE_STATED)
-        rc = find_none(l, p, e);
+        rc = choice_run_none(l, p, e);
     p->weak = tier == CHOICE_BOLD;
     return rc;
 }
@@ -430,8 +430,8 @@ static bool fine_beside(struct str s, size_t at, const char *const *words)
 
 static bool stands_alone(struct str s, size_t i)
 {
-    static const char *const left[] = { "是", "为", "选", "项", "择",
-                                        "在", "案", "于", "指", NULL };
+    static const char *const left[] = { "是", "为", "选", "项", "择", "在",
+                                        "案", "于", "指", "得", NULL };
     static const char *const right[] = { "项", "选", "吧", "才", "呢", NULL };
     size_t before_i = i;
 

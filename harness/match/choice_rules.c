@@ -43,7 +43,7 @@ static const struct match_rule rules[] = {
       0, CHOICE_STATED },
     { "answer-is", "答案" GAP(14) IS DECO OPT DECO LETTERS, 0, CHOICE_STATED },
     { "answer-colon",
-      "答案[\"'”’*_`)\\s]*+(?:[:=]|->|→|\\n)" DECO OPT DECO LETTERS, 0,
+      "答案[\"'”’*_`)\\t ]*+(?:[:=]|->|→|\\n)" DECO OPT DECO LETTERS, 0,
       CHOICE_STATED },
     { "answer-letter",
       "答案" OPT DECO LETTERS "(?=" CLOSE ITEM "\\s*(?:[。.,，;；!！<]|$))", 0,
@@ -73,8 +73,11 @@ static const struct match_rule rules[] = {
       0, CHOICE_STATED },
     { "corrected",
       "(?:更正|纠正|改为|改成|改选|修正|改答|订正)(?:为|成|是|后|答案)*" DECO
-          OPT DECO LETTERS
-      "|(?:不对|错了|有误)[^A-Za-z\\n]{0,16}?(?:是|为|选)" DECO OPT DECO "(?1)",
+          OPT DECO LETTERS,
+      0, CHOICE_STATED },
+    { "corrected",
+      "(?:不对|错了|有误)(?:(?!不是|不选)[^A-Za-z\\n]){0,16}?(?:是|为|选)" DECO
+          OPT DECO LETTERS,
       0, CHOICE_STATED },
     { "therefore",
       "(?:因此|所以|故|综上所述|综上|由此可知|由此可见|可见|可知|总之|最终|最后)"
@@ -114,8 +117,10 @@ static const struct match_rule rules[] = {
       0, CHOICE_ALONE | CHOICE_TAIL },
 
     { "which",
+      "(?:不|未|没有)?"
       "(?:正确|错误|有误|不当|恰当|符合|属于|合适|成立|合理|无关|最佳|不同|一致)"
-      "[^。!?！？,，;；\\n]{0,12}?(?:的|项|选项|说法)[^。!?！？,，;；\\nA-Za-z是]{0,8}?"
+      "[^。!?！？,，;；\\n]{0,12}?(?:的|项|选项|说法)"
+      "[^。!?！？,，;；\\nA-Za-z是不非]{0,8}?"
       "(?:是|为|:|有)" DECO OPT DECO LETTERS,
       0, CHOICE_WHICH },
 
@@ -151,7 +156,7 @@ static const struct match_rule rules[] = {
       0, CHOICE_NAMED | CHOICE_FIRM | CHOICE_SINGLE },
 
     { "bold",
-      "\\*\\*" DECO OPT DECO LETTERS "(?:\\s*选?项|[.。、:)]?[^*\\n]{0,80}?)?+"
+      "\\*\\*" DECO OPT DECO LETTERS "(?:\\s*选?项|[.。、:)]?[^*\\n]{0,80}?)?"
       "\\*\\*",
       0, CHOICE_BOLD },
 };

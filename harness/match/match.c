@@ -221,6 +221,34 @@ enum err_code match_rules_any(struct match_rules *r, struct str s, bool *found,
     return rc;
 }
 
+const char *match_rule_name(const struct match_rules *r,
+                            const char *const *more, size_t i)
+{
+    if (i < r->n)
+        return r->rules[i].name;
+    for (i -= r->n; i && *more; i--)
+        more++;
+    return *more;
+}
+
+enum err_code match_candidate_add(struct match_candidates *c, struct arena *a,
+                                  struct match_candidate one, struct err *e)
+{
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? 2 * c->cap : 8;
+        struct match_candidate *list = arena_array(a, cap, sizeof(*list));
+
+        if (!list)
+            return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        if (c->n)
+            memcpy(list, c->list, c->n * sizeof(*list));
+        c->list = list;
+        c->cap = cap;
+    }
+    c->list[c->n++] = one;
+    return ERR_OK;
+}
+
 bool match_is_latin(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -44,6 +44,16 @@ struct match_out {
     size_t span_at, span_len; /* in the raw response, bytes */
 };
 
+/* What one rule would read if it were the only one. */
+struct match_candidate {
+    const char *rule, *extracted;
+    enum verdict verdict;
+};
+struct match_candidates {
+    struct match_candidate *list; /* in the arena */
+    size_t n, cap;
+};
+
 struct match_kind {
     const char *name;
     int version;      /* goes up whenever a verdict could change */
@@ -55,6 +65,13 @@ struct match_kind {
        with NOENV when text_fold() does. */
     enum err_code (*run)(const struct match_in *in, struct arena *a,
                          struct match_out *out, struct err *e);
+    /* The name of rule i in the order in which they are tried, NULL after the
+       last; some names come twice.  NULL: they are not told. */
+    const char *(*rule)(size_t i);
+    /* What each rule would read by itself, appended to *out: more than run()
+       needs to know.  NULL: not told.  Fails as run() does. */
+    enum err_code (*candidates)(const struct match_in *in, struct arena *a,
+                                struct match_candidates *out, struct err *e);
 };
 
 #define MATCH_KINDS(X)                                                         \

@@ -212,6 +212,77 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     return rc;
 }
 
+/* ---- what each rule reads ---- */
+
+static const char *rule(size_t i)
+{
+    static const char *const more[] = { "judged",
+                                        "option-text",
+                                        "option-text-stated",
+                                        "option-text-once",
+                                        "only",
+                                        "refusal",
+                                        NULL };
+
+    if (i < choice_none.n)
+        return choice_none.rules[i].name;
+    return match_rule_name(&choice_rules, more, i - choice_none.n);
+}
+
+static enum err_code add(const struct choice_look *l,
+                         const struct choice_pick *p, struct arena *a,
+                         struct match_candidates *out, struct err *e)
+{
+    struct match_out one = { .verdict = VERDICT_UNPARSABLE };
+    enum err_code rc;
+
+    if (!is_found(p))
+        return ERR_OK;
+    rc = finish(l, p, a, &one, e);
+    if (rc)
+        return rc;
+    return match_candidate_add(
+        out, a,
+        (struct match_candidate){ .rule = p->rule,
+                                  .extracted = letters_text(p->set, a),
+                                  .verdict = one.verdict },
+        e);
+}
+
+static enum err_code add_all(const struct choice_look *l, struct arena *a,
+                             struct match_candidates *out, struct err *e)
+{
+    struct choice_pick p = { .set = 0 };
+    enum err_code rc = choice_run_none(l, &p, e);
+
+    if (!rc)
+        rc = add(l, &p, a, out, e);
+    for (size_t i = 0; i < choice_rules.n && !rc; i++) {
+        rc = choice_run_rule(l, i, &p, e);
+        if (!rc)
+            rc = add(l, &p, a, out, e);
+    }
+    if (!rc && !(rc = choice_run_judged(l, &p, e)))
+        rc = add(l, &p, a, out, e);
+    if (!rc && !(rc = choice_run_quoted(l, a, &p, e)))
+        rc = add(l, &p, a, out, e);
+    if (!rc && !(rc = choice_run_only(l, &p, e)))
+        rc = add(l, &p, a, out, e);
+    return rc;
+}
+
+static enum err_code candidates(const struct match_in *in, struct arena *a,
+                                struct match_candidates *out, struct err *e)
+{
+    struct choice_look l;
+    enum err_code rc = look_open(&l, in, e);
+
+    if (!rc)
+        rc = add_all(&l, a, out, e);
+    match_text_close(&l.t);
+    return rc;
+}
+
 /* ---- check ---- */
 
 static enum err_code check_keys(const struct match_in *in, struct err *e)
@@ -302,4 +373,6 @@ const struct match_kind match_choice = {
             "letter is reported; what is ambiguous is unparsable.",
     .check = check,
     .run = run,
+    .rule = rule,
+    .candidates = candidates,
 };

@@ -332,21 +332,33 @@ static bool wants_single(const struct parts *p)
     return single;
 }
 
+/* Rule i of the cascade, the last of which is the blocks: nothing, unless it
+ * finds as many parts as are wanted. */
+static enum err_code run_rule(struct parts *p, size_t i, struct err *e)
+{
+    enum err_code rc;
+
+    p->n = 0;
+    if (i == STATED_RUN && !wants_single(p))
+        return ERR_OK;
+    if (i == cascade.n)
+        return run_blocks(p, e);
+    rc = read_rule(p, i, e);
+    if (!rc && (i == RUN || i == STATED_RUN))
+        split_run(p);
+    p->rule = rules[i].name;
+    p->n = p->n == p->n_want ? p->n : 0;
+    return rc;
+}
+
 static enum err_code run_cascade(struct parts *p, struct err *e)
 {
     enum err_code rc = match_rules_open(&cascade, e);
 
-    for (size_t i = wants_single(p) ? STATED_RUN : NUMBERED;
-         i < cascade.n && !rc; i++) {
-        rc = read_rule(p, i, e);
-        if (!rc && (i == RUN || i == STATED_RUN))
-            split_run(p);
-        p->rule = rules[i].name;
-        if (!rc && p->n == p->n_want)
-            return ERR_OK;
-    }
     p->n = 0;
-    return rc ? rc : run_blocks(p, e);
+    for (size_t i = 0; i <= cascade.n && !rc && !p->n; i++)
+        rc = run_rule(p, i, e);
+    return rc;
 }
 
 /* Parts that are no letters: what stands between separators behind the word
@@ -552,6 +564,58 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     return rc;
 }
 
+static const char *rule(size_t i)
+{
+    static const char *const more[] = { "blocks", "separated", "cut", "refusal",
+                                        NULL };
+
+    return match_rule_name(&cascade, more, i);
+}
+
+/* Where letters are wanted in their order: elsewhere there is one rule. */
+static enum err_code add_rules(struct parts *p, struct match_candidates *out,
+                               struct err *e)
+{
+    enum err_code rc = match_rules_open(&cascade, e);
+
+    for (size_t i = 0; i <= cascade.n && !rc; i++) {
+        struct match_out one = { .score = 0 };
+
+        rc = run_rule(p, i, e);
+        if (rc || !p->n)
+            continue;
+        rc = judge(p, &one, e);
+        if (!rc)
+            rc = match_candidate_add(out, p->a,
+                                     (struct match_candidate){
+                                         one.rule, one.extracted, one.verdict },
+                                     e);
+    }
+    return rc;
+}
+
+static enum err_code candidates(const struct match_in *in, struct arena *a,
+                                struct match_candidates *out, struct err *e)
+{
+    struct match_text t = { 0 };
+    struct parts *p = arena_alloc(a, sizeof *p);
+    enum err_code rc = ERR_OK;
+
+    if (!p)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    p->in = in;
+    p->a = a;
+    read_want(p);
+    if (json_get(in->options, "cut") || p->set || !wants_letters(p))
+        return ERR_OK;
+    rc = match_text_open(&t, in->response, FOLD, LOOKS_AT, e);
+    p->text = buf_view(&t.text);
+    if (!rc)
+        rc = add_rules(p, out, e);
+    match_text_close(&t);
+    return rc;
+}
+
 static enum err_code check_cut(const struct json *cut, struct err *e)
 {
     static const char *const known[] = { "pattern", "from",    "tail", "take",
@@ -633,4 +697,6 @@ const struct match_kind match_list = {
         "(-); another number of parts is unparsable.",
     .check = check,
     .run = run,
+    .rule = rule,
+    .candidates = candidates,
 };

@@ -624,6 +624,13 @@ static enum err_code check(const struct match_in *in, struct err *e)
     return rc;
 }
 
+static const char *rule(size_t i)
+{
+    static const char *const more[] = { "last", "refusal", NULL };
+
+    return match_rule_name(&statements, more, i);
+}
+
 const struct match_kind match_math = {
     .name = "math",
     .version = 1,
@@ -640,4 +647,5 @@ const struct match_kind match_math = {
         "else what the last 所以 says, else the last mathematics of the text.",
     .check = check,
     .run = run,
+    .rule = rule,
 };

@@ -125,7 +125,7 @@ static const struct match_rule rules[] = {
       0, 0 },
     { "answer-en",
       "\\b(?:answer|result)\\b[*_\"']*(?:(?!\\bnot\\b|n['’]t)[^.\\n?!:0-9]){0,30}?"
-      "(?:\\bis\\b|:|=)()",
+      "(?:\\bis\\b(?!\\s+not\\b)|:|=)()",
       PATTERN_CASELESS, 0 },
     { "brackets", "【()[^】\\n]*[0-9零一二三四五六七八九十百千][^】\\n]*】", 0,
       0 },
@@ -555,9 +555,17 @@ static enum err_code check(const struct match_in *in, struct err *e)
     return rc;
 }
 
+static const char *rule(size_t i)
+{
+    static const char *const more[] = { "equals", "last-number", "last-numeral",
+                                        "refusal", NULL };
+
+    return match_rule_name(&statements, more, i);
+}
+
 const struct match_kind match_number = {
     .name = "number",
-    .version = 2,
+    .version = 3,
     .doc = "a number in any form; exact, with units",
     .help =
         "answer: 35, \"3/4\", \"50%\", \"1.2亿\", \"3公里\", or\n"
@@ -577,4 +585,5 @@ const struct match_kind match_number = {
         "else the last number of the text.",
     .check = check,
     .run = run,
+    .rule = rule,
 };

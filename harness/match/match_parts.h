@@ -65,6 +65,14 @@ enum err_code match_rules_find(const struct match_rules *r, size_t i,
 enum err_code match_rules_any(struct match_rules *r, struct str s, bool *found,
                               struct err *e) MUST_CHECK;
 
+/* The name of rule i of a table, then those of `more` up to its NULL. */
+const char *match_rule_name(const struct match_rules *r,
+                            const char *const *more, size_t i);
+/* Appends to the list; all strings live at least as long as the arena. */
+enum err_code match_candidate_add(struct match_candidates *c, struct arena *a,
+                                  struct match_candidate one,
+                                  struct err *e) MUST_CHECK;
+
 /* An ASCII letter; an ASCII digit at i; `what` at i.  False beyond the end. */
 bool match_is_latin(char c);
 bool match_is_digit(struct str s, size_t i);
