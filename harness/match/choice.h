@@ -25,7 +25,7 @@ enum {
     CHOICE_FIRM = 0x100,   /* what stands behind the letters denies nothing */
     CHOICE_SINGLE = 0x200, /* only where one letter is wanted */
     CHOICE_HEAD = 0x400,   /* no answer where the choices are repeated */
-    CHOICE_TAIL = 0x800    /* nor this one, where they are again and again */
+    CHOICE_MARK = 0x800    /* one also as the next line of such a list */
 };
 enum {
     CHOICE_FLAGS = TEXT_NFKC | TEXT_SIMPLE,

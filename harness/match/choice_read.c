@@ -145,7 +145,7 @@ static uint32_t with_list_before(const struct choice_look *l, uint32_t set,
 
 /* Whether the letters at [at, end), stated from `from` on, count. */
 static enum err_code counts(const struct choice_look *l, size_t from, size_t at,
-                            size_t end, bool firm, bool *yes, struct err *e)
+                            size_t end, int flags, bool *yes, struct err *e)
 {
     uint32_t set = choice_letters(str_sub(l->text, at, end));
     enum err_code rc;
@@ -156,9 +156,9 @@ static enum err_code counts(const struct choice_look *l, size_t from, size_t at,
         return ERR_OK;
     if (!l->multi && with_list_before(l, set, at) == l->all)
         return ERR_OK; /* A、B、C、D四个选项中 … */
-    if (begins_list(l, set, end))
+    if (!(flags & CHOICE_MARK) && begins_list(l, set, end))
         return ERR_OK;
-    rc = choice_denied(l->text, from, end, firm, &denied, e);
+    rc = choice_denied(l->text, from, end, flags & CHOICE_FIRM, &denied, e);
     *yes = !rc && !denied;
     return rc;
 }
@@ -183,33 +183,43 @@ static void take(struct choice_pick *p, const struct choice_look *l, size_t at,
     };
 }
 
-/* Whether the line before that of `at` begins with the letter before. */
-static bool goes_on(const struct choice_look *l, size_t at)
+/* The letter that a line begins with, 0 if none; `end` is behind the line. */
+static uint32_t line_letter(const struct choice_look *l, size_t end)
 {
-    uint32_t bit = choice_bit(l->text.p[at]);
-    size_t i = at;
+    size_t i = end;
 
     while (i && l->text.p[i - 1] != '\n')
         i--;
-    while (i && strchr(" \t\n", l->text.p[i - 1]))
-        i--;
-    while (i && l->text.p[i - 1] != '\n')
-        i--;
-    while (i < at && strchr(" \t*#-([", l->text.p[i]))
+    while (i < end && strchr(" \t*#-([", l->text.p[i]))
         i++;
-    return i < at && bit > 1 && choice_bit(l->text.p[i]) == bit >> 1;
+    return i < end ? choice_bit(l->text.p[i]) & l->all : 0;
 }
 
-/* Whether the letters at `at` are no answer but one more list of choices: the
- * third, or the next letter of one. */
+/* Whether the letter at `at` begins its line, and the line before begins with
+ * the letter before it: a list of choices goes on, or begins again. */
+static bool goes_on(const struct choice_look *l, size_t at)
+{
+    uint32_t bit = choice_bit(l->text.p[at]), before;
+    size_t i = at;
+
+    while (i && strchr(" \t*#-([", l->text.p[i - 1]))
+        i--;
+    if (!i || l->text.p[i - 1] != '\n')
+        return false;
+    while (i && strchr(" \t\n", l->text.p[i - 1]))
+        i--;
+    before = line_letter(l, i);
+    return bit == 1 ? l->lists > 2 : before && before == bit >> 1;
+}
+
+/* Whether the letters at `at` are no answer but one more list of choices. */
 static bool only_lists(const struct choice_look *l, int flags, size_t at)
 {
     if (!l->lists)
         return false;
-    return flags & CHOICE_HEAD ||
-           (flags & CHOICE_TAIL &&
-            ((l->lists > 2 && choice_bit(l->text.p[at]) == 1) ||
-             goes_on(l, at)));
+    if (flags & CHOICE_HEAD)
+        return true;
+    return !(flags & CHOICE_MARK) && goes_on(l, at);
 }
 
 /* The search goes on behind the letters, for hits may share their first
@@ -231,8 +241,7 @@ enum err_code choice_run_rule(const struct choice_look *l, size_t i,
         rc = match_rules_find(&choice_rules, i, l->text, from, &h, &found, e);
         if (rc || !found || h.n < 2)
             break;
-        rc = counts(l, h.g[0].at, h.g[1].at, h.g[1].end, r->tier & CHOICE_FIRM,
-                    &yes, e);
+        rc = counts(l, h.g[0].at, h.g[1].at, h.g[1].end, r->tier, &yes, e);
         if (!rc && yes && !only_lists(l, r->tier, h.g[1].at))
             take(p, l, h.g[1].at, h.g[1].end, r->name, last_wins);
         from = h.g[1].end > from ? h.g[1].end : from + 1;
@@ -356,7 +365,7 @@ static enum err_code collect(const struct choice_look *l, struct match_rules *r,
             break;
         some = choice_letters(match_group(l->text, &h, 1)) & l->all;
         if (guard)
-            rc = counts(l, h.g[0].at, h.g[1].at, h.g[1].end, false, &yes, e);
+            rc = counts(l, h.g[0].at, h.g[1].at, h.g[1].end, 0, &yes, e);
         if (yes && (guard || some != l->all))
             *set |= some;
         from = h.g[1].end;
@@ -464,7 +473,7 @@ enum err_code choice_run_only(const struct choice_look *l,
     }
     if (choice_count(set) != 1)
         return ERR_OK;
-    rc = counts(l, hit, hit, hit + 1, false, &yes, e);
+    rc = counts(l, hit, hit, hit + 1, 0, &yes, e);
     if (!rc && yes)
         *p = (struct choice_pick){
             .set = set, .at = hit, .end = hit + 1, .rule = "only", .weak = true

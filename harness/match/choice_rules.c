@@ -114,7 +114,7 @@ static const struct match_rule rules[] = {
       "(?:\\A|\\n)(?:[\\s\"'“‘「<(\\[{【*_`$#>:-]|\\\\(?:text|textbf|mathrm)\\b)*+" OPT
           DECO LETTERS ITEM "[\\s\"'”’」)\\]}】*_`$.。!！]*+"
       "(?:</?[|\\w]{1,20}>\\s*)*+\\z",
-      0, CHOICE_ALONE | CHOICE_TAIL },
+      0, CHOICE_ALONE },
 
     { "which",
       "(?:不|未|没有)?"
@@ -129,6 +129,20 @@ static const struct match_rule rules[] = {
           10) "(?:正确|符合题意|符合题干|最佳|最合适|最恰当|最准确|最符合|最为准确|最为合适|更合适|"
               "更准确|更恰当|是对的|无误)(?!率|与否|地|[^。,，\\n]{0,3}[吗?？])",
       0, CHOICE_RIGHT },
+    { "right-saying",
+      LETTERS ITEM CLOSE
+      "是[^。!?！？,，;；\\n不非没未A-Za-z]{0,40}?"
+      "(?:正确|恰当|准确|合适)的?(?:说法|表述|选项|观点|描述|"
+      "理解|做法|判断|结论)(?![?？吗])",
+      0, CHOICE_RIGHT },
+    { "right-text",
+      OPT LETTERS ITEM
+      ":[^。!?！？,，;；\\n不非没未A-Za-z]{1,80}?是(?:正确|对)的",
+      0, CHOICE_RIGHT },
+    { "right-mark",
+      "(?:\\A|\\n)[ \\t*]*" LETTERS "[.、:)][^\\n]{0,200}?[(\\[ ]"
+      "(?:正确答案|正确|√|✓|✔)[)\\]]?[ \\t]*(?=\\n|\\z)",
+      0, CHOICE_RIGHT | CHOICE_MARK },
     { "right-only", "只有" DECO OPT DECO LETTERS ITEM, 0, CHOICE_RIGHT },
     { "right-en",
       "(?:\\b(?i:option|choice|answer)\\s+)?" DECO LETTERS CLOSE
