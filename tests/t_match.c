@@ -157,6 +157,12 @@ START_TEST(regex_reads_labelled_answers)
 }
 END_TEST
 
+START_TEST(constraints_are_held_as_labelled)
+{
+    run_golden(&match_constraints, 150);
+}
+END_TEST
+
 START_TEST(similar_reads_labelled_answers)
 {
     run_golden(&match_similar, 40);
@@ -496,6 +502,41 @@ START_TEST(check_says_what_is_wrong)
           "\"unit\"}" },
         { "number", "{\"expected\":3,\"options\":{\"tolerance\":-1}}",
           "tolerance: expected 0 or more" },
+        { "constraints", "{\"expected\":[]}",
+          "answer: expected a list of 1 to 50 constraints, each an object with "
+          "\"kind\"" },
+        { "constraints", "{\"expected\":[{\"kind\":\"lenght\"}]}",
+          "answer: constraint 1: kind: \"lenght\" is not known; the nearest is "
+          "\"length\"" },
+        { "constraints", "{\"expected\":[{\"kind\":\"length\"}]}",
+          "answer: constraint 1: length: expected min, max, about or exactly in "
+          "it" },
+        { "constraints",
+          "{\"expected\":[{\"kind\":\"json\"},{\"kind\":\"length\",\"min\":5,"
+          "\"max\":3}]}",
+          "answer: constraint 2: length: min: is more than max" },
+        { "constraints",
+          "{\"expected\":[{\"kind\":\"include\",\"word\":\"x\"}]}",
+          "answer: constraint 1: include: unknown member \"word\"; the nearest "
+          "known one is \"words\"" },
+        { "constraints",
+          "{\"expected\":[{\"kind\":\"case\",\"is\":\"camel\"}]}",
+          "answer: constraint 1: case: is: expected one of upper|lower|title" },
+        { "constraints",
+          "{\"expected\":[{\"kind\":\"begin\",\"words\":\"x\","
+          "\"at\":0}]}",
+          "answer: constraint 1: begin: at: expected 1, 2 ... or -1, -2 ..." },
+        { "constraints", "{\"expected\":[{\"kind\":\"pattern\",\"is\":\"(\"}]}",
+          "answer: constraint 1: pattern: is: pattern: at byte 1: missing "
+          "closing parenthesis" },
+        { "constraints",
+          "{\"expected\":[{\"kind\":\"letter\",\"parts\":[\"date\"]"
+          "}]}",
+          "answer: constraint 1: letter: parts: expected a list of "
+          "salutation|closing|signature" },
+        { "constraints",
+          "{\"expected\":[{\"kind\":\"json\"}],\"options\":{\"reading\":\"x\"}}",
+          "reading: expected strict or loose, got \"x\"" },
         { "number", "{\"expected\":3,\"options\":{\"score\":\"log\"}}",
           "scale: expected a number above 1, and a \"score\"" },
         { "number", "{\"expected\":3,\"options\":{\"cut\":[{\"take\":1}]}}",
@@ -637,6 +678,25 @@ static const struct {
       "{\"expected\":\"B\",\"choices\":{\"A\":\"臺北\",\"B\":\"北京\"},"
       "\"response\":\"首都是北京，不是臺北\"}" },
     { "choice", "{\"expected\":\"B\",\"response\":\"我認為答案是Ｂ。\"}" },
+    { "constraints",
+      "{\"expected\":[{\"kind\":\"length\",\"max\":99},{\"kind\":\"begin\","
+      "\"words\":[\"春\",\"夏\"],\"of\":\"line\"},{\"kind\":\"distinct\",\"of\":"
+      "\"characters\",\"n\":3},{\"kind\":\"verse\",\"characters\":4},{\"kind\":"
+      "\"couplet\"},{\"kind\":\"acrostic\",\"text\":\"春夏\"}],"
+      "\"options\":{\"reading\":\"loose\"},"
+      "\"response\":\"**好**\\n春天到了\\n夏日花开\"}" },
+    { "constraints", "{\"expected\":[{\"kind\":\"rhyme\",\"lines\":\"all\"}],"
+                     "\"response\":\"月上樹，人在路\"}" },
+    { "constraints",
+      "{\"expected\":[{\"kind\":\"json\",\"keys\":\"a\"},{\"kind\":\"language\","
+      "\"is\":\"simplified\"},{\"kind\":\"pattern\",\"is\":\"\\\\d\"},{\"kind\":"
+      "\"order\",\"words\":[\"国\",\"家\"]}],\"response\":\"{\\\"a\\\":"
+      "\\\"国家1\\\"}\"}" },
+    { "constraints",
+      "{\"expected\":[{\"kind\":\"table\",\"columns\":[\"a\",\"b\"]},{\"kind\":"
+      "\"list\"},{\"kind\":\"letter\"},{\"kind\":\"headings\"},{\"kind\":\"title\"}],"
+      "\"response\":\"# 尊敬的李老师：\\n1. 好\\n2. 对\\n|a|b|\\n|-|-|\\n|1|2|\\n"
+      "此致\\n敬礼\\n小王\"}" },
     { "exact", "{\"expected\":[\"李白\"],\"response\":\"答案：《李白》。\"}" },
     { "contains", "{\"expected\":{\"all\":[\"春\"],\"none\":[\"冬\"]},"
                   "\"response\":\"春天來了\"}" },
@@ -778,6 +838,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, number_reads_labelled_answers);
     tcase_add_test(tc, math_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
+    tcase_add_test(tc, constraints_are_held_as_labelled);
     tcase_add_test(tc, similar_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, every_rule_reads_its_examples_and_no_other);

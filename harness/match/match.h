@@ -76,6 +76,7 @@ struct match_kind {
 
 #define MATCH_KINDS(X)                                                         \
     X(choice)                                                                  \
+    X(constraints)                                                             \
     X(contains)                                                                \
     X(exact)                                                                   \
     X(list)                                                                    \

@@ -27,6 +27,22 @@ static const struct {
     { &match_similar, "\"the cat 坐\"",
       "{\"metric\":\"edit\",\"unit\":\"words\"}" },
     { &match_similar, "\"春天来了\"", "{\"metric\":\"chrf\"}" },
+    { &match_constraints,
+      "[{\"kind\":\"length\",\"unit\":\"sentences\",\"max\":9},{\"kind\":"
+      "\"include\",\"words\":[\"a b\",\"春\"],\"min\":2},{\"kind\":\"order\","
+      "\"words\":[\"a\",\"b\"]},{\"kind\":\"end\",\"words\":\"了\",\"of\":"
+      "\"paragraph\",\"at\":-1},{\"kind\":\"distinct\",\"of\":\"characters\"},"
+      "{\"kind\":\"case\",\"is\":\"title\"}]",
+      "{\"reading\":\"loose\"}" },
+    { &match_constraints,
+      "[{\"kind\":\"verse\",\"pattern\":[5,5]},{\"kind\":\"rhyme\"},{\"kind\":"
+      "\"acrostic\",\"text\":\"春夏\"},{\"kind\":\"couplet\"}]",
+      "{}" },
+    { &match_constraints,
+      "[{\"kind\":\"json\",\"keys\":\"a\"},{\"kind\":\"list\"},{\"kind\":\"table\","
+      "\"columns\":[\"a\",\"b\"]},{\"kind\":\"title\",\"is\":\"quoted\"},{\"kind\":"
+      "\"headings\"},{\"kind\":\"letter\"}]",
+      "{}" },
 };
 
 static struct json *parse(const char *text)
