@@ -112,6 +112,17 @@ static enum err_code one_is_right(struct render *r, bool *out)
     return rc;
 }
 
+/* How options would be scored: some templates are plain text by themselves. */
+static bool asks_text(const struct render *r)
+{
+    return r->p->completion || r->w->plain;
+}
+
+static bool can_score(const struct render *r)
+{
+    return asks_text(r) ? r->p->score_text : r->p->score_chat;
+}
+
 static enum err_code decide_kind(struct render *r, enum request_kind *kind)
 {
     enum ask ask = r->p->ask;
@@ -121,12 +132,15 @@ static enum err_code decide_kind(struct render *r, enum request_kind *kind)
     *kind = r->p->completion ? REQUEST_COMPLETION : REQUEST_CHAT;
     if (ask == ASK_GENERATE || r->it->n_choices == 0)
         return ERR_OK;
-    if (ask == ASK_AUTO && (r->w->think || !r->p->can_score))
+    if (ask == ASK_AUTO && (r->w->think || !can_score(r)))
         return ERR_OK;
-    if (!r->p->can_score)
+    if (!can_score(r))
         return err_set(r->e, ERR_USAGE,
-                       "this model cannot score options by log-likelihood: "
-                       "ask by generation");
+                       "this model cannot score options by log-likelihood "
+                       "%s: ask by generation%s",
+                       asks_text(r) ? "in plain text" : "in a chat",
+                       r->p->score_text ? ", or in plain text (--completion)"
+                                        : "");
     if (r->w->think)
         return err_set(r->e, ERR_USAGE,
                        "template %s reasons first, so its options cannot be "

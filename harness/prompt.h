@@ -22,7 +22,7 @@ struct prompt_params {
     const char *template; /* NULL: the suite's */
     size_t shots;
     enum ask ask;
-    bool can_score;     /* the runner's */
+    bool score_chat, score_text; /* whether the runner can score options */
     bool completion;    /* plain text instead of a chat */
     const char *system; /* the model's system prompt, or NULL */
     struct sampling sampling;

@@ -100,7 +100,7 @@ struct adapter {
                                  struct arena *a, const char **token,
                                  int64_t *expires_ms, struct err *e);
     /* Whether options can be scored by log-likelihood; NULL: no. */
-    bool (*can_score)(const struct endpoint *ep);
+    bool (*can_score)(const struct endpoint *ep, bool chat);
 };
 
 /* --- what adapters share ---------------------------------------------------- */

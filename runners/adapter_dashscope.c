@@ -129,8 +129,9 @@ static void fault(const struct endpoint *ep, int status,
     adapter_fault_at(ep, status, body, raw, "code", "message", f);
 }
 
-static bool can_score(const struct endpoint *ep)
+static bool can_score(const struct endpoint *ep, bool chat)
 {
+    (void)chat;
     return adapter_top(ep) > 0;
 }
 

@@ -160,8 +160,9 @@ static void fault(const struct endpoint *ep, int status,
     }
 }
 
-static bool can_score(const struct endpoint *ep)
+static bool can_score(const struct endpoint *ep, bool chat)
 {
+    (void)chat;
     return adapter_top(ep) > 0;
 }
 

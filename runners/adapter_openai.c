@@ -53,9 +53,9 @@ static bool echoes(const struct endpoint *ep)
     return json_bool(member(ep, "prompt_logprobs"));
 }
 
-static bool can_score(const struct endpoint *ep)
+static bool can_score(const struct endpoint *ep, bool chat)
 {
-    return echoes(ep) || top_logprobs(ep) > 0;
+    return (!chat && echoes(ep)) || top_logprobs(ep) > 0;
 }
 
 static enum way way_of(const struct endpoint *ep, const struct request *q)

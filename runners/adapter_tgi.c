@@ -150,8 +150,9 @@ static void fault(const struct endpoint *ep, int status,
     adapter_fault_at(ep, status, body, raw, "error_type", "error", f);
 }
 
-static bool can_score(const struct endpoint *ep)
+static bool can_score(const struct endpoint *ep, bool chat)
 {
+    (void)chat;
     return ep->provider->prompt_logprobs;
 }
 

@@ -81,7 +81,7 @@ static void write_merged(struct jw *w, const struct json *ours,
     jw_end(w);
 }
 
-/* A tree of its own: `theirs` over `ours`, which may be NULL. */
+/* A tree of its own: `theirs` over `ours`. */
 static enum err_code merge(const struct json *ours, const struct json *theirs,
                            struct json **out, struct err *e)
 {
@@ -146,7 +146,7 @@ static enum err_code add_row(struct providers *p, const struct json *row,
     id = arena_strdup(&p->arena, known ? known->id : id);
     if (!id)
         return no_memory(e);
-    if (merge(known ? known->row : NULL, row, &merged, e))
+    if (known && merge(known->row, row, &merged, e))
         return e->code;
     at = place(p, id, &tree);
     if (!at) {
@@ -156,8 +156,9 @@ static enum err_code add_row(struct providers *p, const struct json *row,
     json_free(*tree);
     *tree = merged;
     *at = (struct provider){ .id = id };
-    return provider_read(merged, &p->arena, at, e) ? err_wrap(e, "row %s", id)
-                                                   : ERR_OK;
+    return provider_read(merged ? merged : row, &p->arena, at, e)
+               ? err_wrap(e, "row %s", id)
+               : ERR_OK;
 }
 
 /* No name of a row may be a name of another one. */
@@ -206,6 +207,8 @@ static enum err_code add_text(struct providers *p, struct str text,
     size_t n = 0;
     enum err_code rc = json_parse(&j, io_skip_bom(text), e);
 
+    if (!rc)
+        p->files[p->n_files++] = j;
     if (!rc && json_type(j) != JSON_OBJECT)
         rc = err_set(e, ERR_FORMAT, "expected an object with \"providers\"");
     if (!rc)
@@ -221,7 +224,6 @@ static enum err_code add_text(struct providers *p, struct str text,
             err_wrap(e, "row %zu", n + 1);
         n++;
     }
-    json_free(j);
     return rc ? rc : check_names(p, e);
 }
 
@@ -285,6 +287,8 @@ void providers_close(struct providers *p)
         return;
     for (size_t i = 0; i < p->n; i++)
         json_free(p->trees[i]);
+    for (size_t i = 0; i < p->n_files; i++)
+        json_free(p->files[i]);
     arena_free(&p->arena);
     mem_free(p);
 }

@@ -146,7 +146,7 @@ struct runner_kind {
     enum err_code (*fingerprint)(struct runner *r, struct arena *a,
                                  const char **out, struct err *e);
     /* Whether options can be scored by log-likelihood. */
-    bool (*can_score)(const struct runner *r);
+    bool (*can_score)(const struct runner *r, bool chat);
     /* Prompt tokens of a request by the model's own tokenizer, as its response
      * would tell them; NULL: it is not here. */
     enum err_code (*count)(struct runner *r, const struct request *q,

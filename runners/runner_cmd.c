@@ -568,8 +568,9 @@ static enum err_code cmd_fingerprint(struct runner *base, struct arena *a,
     return *out ? ERR_OK : err_set(e, ERR_NOMEM, "no memory");
 }
 
-static bool cmd_can_score(const struct runner *base)
+static bool cmd_can_score(const struct runner *base, bool chat)
 {
+    (void)chat;
     return ((const struct cmd_runner *)base)->scores;
 }
 

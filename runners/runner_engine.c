@@ -141,9 +141,10 @@ static enum err_code engine_fingerprint(struct runner *base, struct arena *a,
     return *out ? ERR_OK : err_set(e, ERR_NOMEM, "no memory");
 }
 
-static bool engine_can_score(const struct runner *base)
+static bool engine_can_score(const struct runner *base, bool chat)
 {
     (void)base;
+    (void)chat;
     return true;
 }
 

@@ -152,11 +152,11 @@ static enum err_code remote_fingerprint(struct runner *base, struct arena *a,
     return *out ? ERR_OK : err_set(e, ERR_NOMEM, "no memory");
 }
 
-static bool remote_can_score(const struct runner *base)
+static bool remote_can_score(const struct runner *base, bool chat)
 {
     const struct remote *m = (const struct remote *)base;
 
-    return m->adapter->can_score && m->adapter->can_score(&m->endpoint);
+    return m->adapter->can_score && m->adapter->can_score(&m->endpoint, chat);
 }
 
 static enum err_code remote_run(struct runner *r, const struct exchange *x,

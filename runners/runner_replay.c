@@ -176,8 +176,9 @@ static enum err_code replay_fingerprint(struct runner *base, struct arena *a,
     return *out ? ERR_OK : err_set(e, ERR_NOMEM, "no memory");
 }
 
-static bool replay_can_score(const struct runner *base)
+static bool replay_can_score(const struct runner *base, bool chat)
 {
+    (void)chat;
     return ((const struct replay *)base)->scores;
 }
 

@@ -572,7 +572,7 @@ START_TEST(letters_are_scored_by_the_first_token)
     struct buf text;
 
     ask_of("openai", "gpt-4o-mini");
-    ck_assert(adapter_openai.can_score(&ep));
+    ck_assert(adapter_openai.can_score(&ep, true));
     ck_assert_uint_eq(adapter_openai.n_calls(&ep, &q), 1);
     clear_reply();
     buf_init(&text, 1 << 20);
@@ -696,24 +696,25 @@ END_TEST
 
 static const struct {
     const char *provider, *model;
-    bool scores;
+    bool chat, text;
 } scoring[] = {
-    { "openai", "gpt-4o", true },
-    { "openai", "gpt-5.6", false },
-    { "openai", "gpt-3.5-turbo-instruct", false },
-    { "openai", "davinci-002", true },
-    { "deepseek", "deepseek-chat", true },
-    { "deepseek", "deepseek-reasoner", false },
-    { "ark", "doubao-1-5-pro-32k-250115", true },
-    { "zhipu", "glm-4", false },
-    { "vllm", "m", true },
-    { "custom", "m", false },
+    { "openai", "gpt-4o", true, true },
+    { "openai", "gpt-5.6", false, false },
+    { "openai", "gpt-3.5-turbo-instruct", false, false },
+    { "openai", "davinci-002", false, true },
+    { "deepseek", "deepseek-chat", true, true },
+    { "deepseek", "deepseek-reasoner", false, false },
+    { "ark", "doubao-1-5-pro-32k-250115", true, true },
+    { "zhipu", "glm-4", false, false },
+    { "vllm", "m", true, true },
+    { "custom", "m", false, false },
 };
 
 START_TEST(who_can_score_is_known)
 {
     ask_of(scoring[_i].provider, scoring[_i].model);
-    ck_assert_int_eq(adapter_openai.can_score(&ep), scoring[_i].scores);
+    ck_assert_int_eq(adapter_openai.can_score(&ep, true), scoring[_i].chat);
+    ck_assert_int_eq(adapter_openai.can_score(&ep, false), scoring[_i].text);
 }
 END_TEST
 

@@ -277,11 +277,11 @@ START_TEST(options_are_scored_where_it_says_so)
 
     m.path = way("score");
     t_ok(runner_open(&r, &m, &p, &e), &e);
-    ck_assert(!r->kind->can_score(r));
+    ck_assert(!r->kind->can_score(r, true));
     runner_close(r);
     m.path = arena_printf(&arena, "score=yes %s", way("score"));
     t_ok(runner_open(&r, &m, &p, &e), &e);
-    ck_assert(r->kind->can_score(r));
+    ck_assert(r->kind->can_score(r, true));
     runner_close(r);
     a.q[0].kind = REQUEST_SCORE;
     a.q[0].n_options = 2;

@@ -136,7 +136,7 @@ START_TEST(letters_are_scored_by_the_first_token)
     struct call c;
 
     vendor_init(&v, rows[_i].dir, rows[_i].model, NULL);
-    ck_assert(v.adapter->can_score(&v.ep));
+    ck_assert(v.adapter->can_score(&v.ep, true));
     vendor_secrets(&v);
     v.ep.stream = true;
     v.q.kind = REQUEST_SCORE;
@@ -166,7 +166,7 @@ START_TEST(models_without_logprobs_are_not_scored)
     };
 
     vendor_init(&v, rows[_i][0], rows[_i][1], NULL);
-    ck_assert(!v.adapter->can_score || !v.adapter->can_score(&v.ep));
+    ck_assert(!v.adapter->can_score || !v.adapter->can_score(&v.ep, true));
     vendor_free(&v);
 }
 END_TEST

@@ -53,7 +53,7 @@ static void render(struct buf *b, const struct suite *s, size_t item,
     buf_printf(b, "### item %s, template %s, %zu shots%s%s\n", it->id,
                p->template ? p->template : s->template, p->shots,
                p->completion ? ", completion" : "",
-               p->can_score ? ", scored" : "");
+               p->score_chat ? ", scored" : "");
     if (prompt_render(s, it, p, last, replies, &a, &q, &e))
         buf_printf(b, "%s\n\n", e.msg);
     else
@@ -108,7 +108,8 @@ START_TEST(options_are_scored_in_chat_and_text)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct prompt_params p = { .template = names[i],
                                    .shots = 2,
-                                   .can_score = true,
+                                   .score_chat = true,
+                                   .score_text = true,
                                    .system = "你是一位助手。",
                                    .sampling = plain_sampling };
         render(&b, s, 0, &p); /* one letter: scored */
@@ -136,27 +137,32 @@ START_TEST(kind_follows_what_is_asked_and_can_be)
 {
     static const struct {
         enum ask ask;
-        bool can_score, completion;
+        bool chat, text, completion;
         const char *template;
         size_t item;
         enum request_kind kind;
     } row[] = {
-        { ASK_AUTO, true, false, NULL, 0, REQUEST_SCORE },
-        { ASK_AUTO, false, false, NULL, 0, REQUEST_CHAT },
-        { ASK_AUTO, false, true, NULL, 0, REQUEST_COMPLETION },
-        { ASK_AUTO, true, false, "choice-zh-cot", 0, REQUEST_CHAT },
-        { ASK_AUTO, true, false, NULL, 1, REQUEST_CHAT },
-        { ASK_AUTO, true, false, NULL, 5, REQUEST_CHAT },
-        { ASK_GENERATE, true, false, NULL, 0, REQUEST_CHAT },
-        { ASK_SCORE, true, false, NULL, 0, REQUEST_SCORE },
-        { ASK_SCORE, true, false, NULL, 4, REQUEST_CHAT },
-        { ASK_SCORE, true, true, "lm-choice-zh", 0, REQUEST_SCORE },
+        { ASK_AUTO, true, true, false, NULL, 0, REQUEST_SCORE },
+        { ASK_AUTO, false, false, false, NULL, 0, REQUEST_CHAT },
+        { ASK_AUTO, false, false, true, NULL, 0, REQUEST_COMPLETION },
+        { ASK_AUTO, true, true, false, "choice-zh-cot", 0, REQUEST_CHAT },
+        { ASK_AUTO, true, true, false, NULL, 1, REQUEST_CHAT },
+        { ASK_AUTO, true, true, false, NULL, 5, REQUEST_CHAT },
+        { ASK_GENERATE, true, true, false, NULL, 0, REQUEST_CHAT },
+        { ASK_SCORE, true, true, false, NULL, 0, REQUEST_SCORE },
+        { ASK_SCORE, true, true, false, NULL, 4, REQUEST_CHAT },
+        { ASK_SCORE, true, true, true, "lm-choice-zh", 0, REQUEST_SCORE },
+        { ASK_AUTO, false, true, false, NULL, 0, REQUEST_CHAT },
+        { ASK_AUTO, false, true, true, NULL, 0, REQUEST_SCORE },
+        { ASK_AUTO, false, true, false, "lm-choice-zh", 0, REQUEST_SCORE },
+        { ASK_AUTO, true, false, false, "lm-choice-zh", 0, REQUEST_CHAT },
     };
     struct suite *s = good();
 
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         const struct prompt_params p = { .ask = row[i].ask,
-                                         .can_score = row[i].can_score,
+                                         .score_chat = row[i].chat,
+                                         .score_text = row[i].text,
                                          .completion = row[i].completion,
                                          .template = row[i].template,
                                          .sampling = plain_sampling };
@@ -178,9 +184,15 @@ START_TEST(what_cannot_be_asked_is_told)
         { { .shots = 4 },
           "suite good/geo has 3 few-shot examples, 4 are asked for" },
         { { .ask = ASK_SCORE },
-          "this model cannot score options by log-likelihood: ask by "
-          "generation" },
-        { { .ask = ASK_SCORE, .can_score = true, .template = "choice-en-cot" },
+          "this model cannot score options by log-likelihood in a chat: ask "
+          "by generation" },
+        { { .ask = ASK_SCORE, .score_text = true },
+          "this model cannot score options by log-likelihood in a chat: ask "
+          "by generation, or in plain text (--completion)" },
+        { { .ask = ASK_SCORE,
+            .score_chat = true,
+            .score_text = true,
+            .template = "choice-en-cot" },
           "template choice-en-cot reasons first, so its options cannot be "
           "scored: ask by generation or by another template" },
         { { .template = "choice-xh" },
@@ -222,7 +234,8 @@ START_TEST(cmmlu_reads_as_the_peer_s)
     const char *data = t_shared("data/cmmlu");
     const char *job = t_shared("peers/choice_job.py");
     const struct prompt_params p = { .shots = 5,
-                                     .can_score = true,
+                                     .score_chat = true,
+                                     .score_text = true,
                                      .sampling = plain_sampling };
     struct suite *s;
     struct buf want, got;

@@ -338,7 +338,7 @@ START_TEST(replay_gives_trials_in_turn_and_invents_nothing)
     ck_assert_uint_eq(a.missing, 1);
     ck_assert_str_eq(a.texts[0], "one");
     ck_assert_str_eq(a.texts[1], "two");
-    ck_assert(!r->kind->can_score(r));
+    ck_assert(!r->kind->can_score(r, true));
     t_ok(r->kind->fingerprint(r, &arena, &print, &e), &e);
     ck_assert_uint_eq(strlen(print), strlen("replay:") + 64);
     runner_close(r);

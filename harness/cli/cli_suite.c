@@ -326,7 +326,7 @@ static enum err_code show_item(struct cli_suite *o, const struct suite *s,
 
     if (!it)
         return no_item(s, id, e);
-    o->prompt.can_score = true;
+    o->prompt.score_chat = o->prompt.score_text = true;
     rc = prompt_render(s, it, &o->prompt, 0, NULL, &o->arena, &q, e);
     if (!rc)
         rc = table_init(&t, &o->arena, "Item", item_facts, N_ITEM, 1, e);

@@ -193,8 +193,9 @@ static enum err_code try_runner(const struct model_spec *m, struct arena *a,
 
     if (rc)
         return rc;
-    c->ask = r->kind->can_score && r->kind->can_score(r) ? "log-likelihood"
-                                                         : "generation";
+    c->ask = r->kind->can_score(r, true)    ? "log-likelihood"
+             : r->kind->can_score(r, false) ? "log-likelihood in plain text"
+                                            : "generation";
     rc = ask(r, REQUEST_CHAT, a, c, e);
     if (!rc && c->code == ERR_REJECTED) /* a base model, perhaps */
         rc = ask(r, REQUEST_COMPLETION, a, c, e);

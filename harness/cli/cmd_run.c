@@ -276,7 +276,8 @@ static struct plan_params params_for(const struct session *s,
     else if (g->max_tokens < 0)
         g->max_tokens = 512;
     g->seed = o->seed;
-    p.prompt.can_score = r->kind->can_score(r);
+    p.prompt.score_chat = r->kind->can_score(r, true);
+    p.prompt.score_text = r->kind->can_score(r, false);
     p.prompt.system = m->system;
     p.prompt.shots = (size_t)o->shots;
     p.suites = s->suites;
