@@ -10,7 +10,8 @@
  *   run ------+--- sample ----------------------------'
  *   prompt ---|      |--- response   (one, kept for ever)
  *   params ---'      |--- failure    (any number)    response, failure --- price
- *                    '--- score      (one) --- score_history
+ *                    |--- score      (one) --- score_history
+ *                    '--- judgement, judge_failure --- judge;  label
  *
  * A leaderboard over a million samples must not read them all, so the counts
  * of a model, suite and subset are kept in `tally`.  Whatever could change a
@@ -306,6 +307,79 @@ static const char *const schema_2[] = {
     0
 };
 
+/* Judges are asked about answers that are stored: what they say is kept beside
+ * the scores of the rules and never changes them. */
+static const char *const schema_3[] = {
+    "CREATE TABLE judge ( -- a model that judges, by what rubric and sampling\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    hash TEXT NOT NULL UNIQUE, -- of model, rubric, words around it, params\n"
+    "    model INTEGER NOT NULL REFERENCES model (pk),\n"
+    "    kind TEXT NOT NULL CHECK (kind IN ('pairwise', 'graded')),\n"
+    "    name TEXT NOT NULL, -- of the rubric\n"
+    "    rubric TEXT NOT NULL, -- JSON\n"
+    "    params INTEGER NOT NULL REFERENCES params (pk)\n"
+    ") STRICT;",
+
+    "CREATE TABLE judgement ( -- what a judge was asked and said, one order a row\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    run INTEGER NOT NULL REFERENCES run (pk),\n"
+    "    judge INTEGER NOT NULL REFERENCES judge (pk),\n"
+    "    sample INTEGER NOT NULL REFERENCES sample (pk), -- whose response\n"
+    "    against INTEGER REFERENCES sample (pk), -- the baseline's; NULL: graded\n"
+    "    swapped INTEGER NOT NULL, -- 1: the baseline's was shown first\n"
+    "    prompt INTEGER NOT NULL REFERENCES prompt (pk),\n"
+    "    -- win, tie or loss of sample, whatever was shown first; NULL: none read\n"
+    "    verdict TEXT CHECK (verdict IN ('win', 'tie', 'loss')),\n"
+    "    grade REAL CHECK (grade BETWEEN 0 AND 1), -- NULL: none read\n"
+    "    parser INTEGER NOT NULL, -- version of what read it\n"
+    "    finish TEXT NOT NULL,\n"
+    "    prompt_tokens INTEGER,\n"
+    "    cached_tokens INTEGER,\n"
+    "    output_tokens INTEGER,\n"
+    "    started_ms INTEGER, -- ms since 1970, UTC\n"
+    "    latency_ns INTEGER,\n"
+    "    attempts INTEGER NOT NULL,\n"
+    "    text TEXT NOT NULL,\n"
+    "    reasoning TEXT,\n"
+    "    price INTEGER REFERENCES price (pk)\n"
+    ") STRICT;",
+
+    "CREATE UNIQUE INDEX judgement_key ON judgement\n"
+    "    (judge, sample, ifnull(against, 0), swapped);",
+
+    "CREATE TABLE judge_failure ( -- questions to a judge without an answer\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    run INTEGER NOT NULL REFERENCES run (pk),\n"
+    "    judge INTEGER NOT NULL REFERENCES judge (pk),\n"
+    "    sample INTEGER NOT NULL REFERENCES sample (pk),\n"
+    "    against INTEGER REFERENCES sample (pk),\n"
+    "    swapped INTEGER NOT NULL,\n"
+    "    code TEXT NOT NULL, -- NET, RATE, TIMEOUT ...\n"
+    "    message TEXT,\n"
+    "    vendor_code TEXT,\n"
+    "    http_status INTEGER,\n"
+    "    attempts INTEGER NOT NULL,\n"
+    "    at_ms INTEGER NOT NULL, -- ms since 1970, UTC\n"
+    "    prompt_tokens INTEGER,\n"
+    "    cached_tokens INTEGER,\n"
+    "    output_tokens INTEGER,\n"
+    "    price INTEGER REFERENCES price (pk)\n"
+    ") STRICT;",
+
+    "CREATE TABLE label ( -- what people say of the same responses\n"
+    "    pk INTEGER PRIMARY KEY,\n"
+    "    sample INTEGER NOT NULL REFERENCES sample (pk),\n"
+    "    against INTEGER REFERENCES sample (pk), -- NULL: graded\n"
+    "    verdict TEXT CHECK (verdict IN ('win', 'tie', 'loss')),\n"
+    "    grade REAL CHECK (grade BETWEEN 0 AND 1),\n"
+    "    source TEXT NOT NULL -- the file, or who\n"
+    ") STRICT;",
+
+    "CREATE UNIQUE INDEX label_key ON label\n"
+    "    (sample, ifnull(against, 0), source);",
+    0
+};
+
 /* A response or failure t at the price p it had: cost.h has the same formula,
  * in the same order. */
 #define SQL_CACHED "min(max(coalesce(t.cached_tokens, 0), 0), t.prompt_tokens)"
@@ -444,6 +518,21 @@ static const char *const schema_views[] = {
     "    JOIN sample AS s ON s.pk = t.sample\n"
     "    LEFT JOIN price AS p ON p.pk = t.price) AS c;",
 
+    "CREATE VIEW judged AS\n"
+    "-- One row a judge and response (and baseline's response): both orders\n"
+    "-- together.  Orders that disagree are a tie, and split; an order whose\n"
+    "-- verdict is missing leaves the outcome NULL.\n"
+    "SELECT judge AS judge_pk, sample, against,\n"
+    "    count(*) AS asked, count(verdict) AS verdicts,\n"
+    "    max(verdict) FILTER (WHERE NOT swapped) AS shown_first,\n"
+    "    max(verdict) FILTER (WHERE swapped) AS shown_second,\n"
+    "    CASE WHEN against IS NULL OR count(verdict) < 2 THEN NULL\n"
+    "        WHEN min(verdict) = max(verdict) THEN min(verdict)\n"
+    "        ELSE 'tie' END AS outcome,\n"
+    "    count(verdict) = 2 AND min(verdict) <> max(verdict) AS split,\n"
+    "    avg(grade) AS grade\n"
+    "FROM judgement GROUP BY judge, sample, against;",
+
     "CREATE VIEW item_scores AS\n"
     "-- One row a model, suite (its current version) and item: an item asked\n"
     "-- in several turns or trials counts once.  asked counts the judged turns\n"
@@ -509,7 +598,8 @@ static const char *const schema_views[] = {
 /* clang-format on */
 
 /* Step n makes version n of what step n - 1 left. */
-static const char *const *const schema_steps[] = { schema_1, schema_2 };
+static const char *const *const schema_steps[] = { schema_1, schema_2,
+                                                    schema_3 };
 #define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof *schema_steps))
 
 #endif
