@@ -324,9 +324,9 @@ static enum err_code put_prompt(const struct answered *x, bool english,
     list = json_get(j, "messages");
     m = json_child(list);
     if (!list)
-        buf_str(b, json_string(json_get(j, "prompt")));
+        buf_text(b, str_of(json_string(json_get(j, "prompt"))));
     else if (json_len(list) == 1 && !x->dialogue)
-        buf_str(b, json_string(json_get(m, "content")));
+        buf_text(b, str_of(json_string(json_get(m, "content"))));
     else
         for (; m; m = json_next(m))
             put_turn(b, english, json_string(json_get(m, "role")),
@@ -465,7 +465,9 @@ static enum err_code prepare(struct asking *x, struct slot *s)
     size_t id = s->request.id;
     struct judge_texts t;
 
-    s->request = (struct request){ .id = id, .sampling = *x->p->sampling };
+    s->request = (struct request){ .id = id,
+                                   .template = x->p->chat,
+                                   .sampling = *x->p->sampling };
     if (load_texts(x->p, s->question, &s->arena, &t, x->e) ||
         judge_render(x->p->rubric, &t, &s->arena, &s->request, x->e) ||
         rows_put_prompt(x->p->store, &s->request, &s->prompt, x->e))

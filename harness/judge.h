@@ -25,6 +25,7 @@ struct judge_params {
     int64_t run, model; /* rows: of this call, of the judge */
     const struct rubric *rubric;
     const struct sampling *sampling;
+    const char *chat; /* the judge's chat template, NULL: its own */
     const char *const *candidates; /* ids or names */
     size_t n_candidates;
     const char *baseline;      /* id or name; NULL: graded */

@@ -428,6 +428,7 @@ static enum err_code fill(struct render *r, size_t turn,
     rc = r->plain ? render_text(r, turn, replies, &b)
                   : render_chat(r, turn, replies, &b);
     q->messages = r->messages;
+    q->template = r->plain ? NULL : r->p->chat;
     q->n_messages = r->n_messages;
     if (!rc && r->plain)
         rc = take(r, &b, &q->prompt);

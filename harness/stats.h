@@ -43,6 +43,17 @@ double stats_mcnemar_midp(int64_t b, int64_t c);
 double stats_mcnemar_chi2(int64_t b, int64_t c, int corrected);
 double stats_chi2_p(double chi2); /* 1 degree of freedom */
 
+/* Cohen's kappa of n_classes x n_classes counts (rows: one judge, columns: the
+ * other), its large-sample standard error (Fleiss, Cohen and Everitt 1969) and
+ * interval.  Without counts, or when chance alone explains all, kappa is NaN. */
+struct kappa {
+    double agreed, chance; /* shares */
+    double kappa, se;
+    struct interval interval;
+    int64_t n;
+};
+struct kappa stats_kappa(const int64_t *counts, size_t n_classes, double alpha);
+
 /* Holm and Benjamini-Hochberg adjusted p-values, in the order of p. */
 void stats_holm(const double *p, size_t m, double *adj);
 void stats_bh(const double *p, size_t m, double *adj);

@@ -244,6 +244,24 @@ static void put_heads(struct store *s, struct ids *ids)
         t_ok(store_put_suite(s, &suites[i], &ids->suite[i], &e), &e);
 }
 
+/* One answer of a judge, so that its report has something to tell. */
+static void put_judgement(struct store *s)
+{
+    struct err e;
+
+    t_ok(store_exec(s,
+                    "INSERT INTO judge SELECT 1, 'hash', min(m.pk), 'graded',"
+                    " 'grade-zh', '{}', (SELECT min(pk) FROM params)"
+                    " FROM model AS m;"
+                    "INSERT INTO judgement (run, judge, sample, swapped,"
+                    " prompt, grade, parser, finish, attempts, text)"
+                    " SELECT s.run, 1, s.pk, 0, s.prompt, 0.5, 1, 'stop', 1,"
+                    " '[[5.5]]' FROM sample AS s WHERE s.pk ="
+                    " (SELECT min(sample) FROM response);",
+                    &e),
+         &e);
+}
+
 static void report_db(struct store **out, const char *path)
 {
     struct ids ids;
@@ -254,6 +272,7 @@ static void report_db(struct store **out, const char *path)
     for (int suite = 0; suite < N_SUITES; suite++)
         for (int n = 0; n < N_ITEMS; n++)
             put_samples(*out, &ids, suite, n);
+    put_judgement(*out);
     t_ok(store_end_run(*out, ids.run, "part", 1764000060000, &e), &e);
     t_ok(store_flush(*out, &e), &e);
 }

@@ -523,8 +523,33 @@ START_TEST(no_memory_is_no_result)
 }
 END_TEST
 
+START_TEST(kappa_is_cohens_with_its_large_sample_interval)
+{
+    static const int64_t one_class[] = { 5, 0, 0, 0 };
+    const struct json *rows;
+    int64_t counts[9];
+    struct kappa k;
+
+    open_case("kappa.cohen");
+    rows = json_get(in, "confusion");
+    for (size_t i = 0; i < 9; i++)
+        counts[i] = (int64_t)json_number(json_at(json_at(rows, i / 3), i % 3));
+    k = stats_kappa(counts, 3, 0.05);
+    same(json_get(want, "po"), k.agreed, "po");
+    same(json_get(want, "pe"), k.chance, "pe");
+    same(json_get(want, "kappa"), k.kappa, "kappa");
+    same(json_get(want, "se"), k.se, "se");
+    same_interval(json_get(want, "ci95"), k.interval, "ci95");
+    close_case();
+    /* Chance explains all; nothing was counted. */
+    ck_assert(isnan(stats_kappa(one_class, 2, 0.05).kappa));
+    ck_assert(isnan(stats_kappa(one_class + 1, 1, 0.05).agreed));
+}
+END_TEST
+
 static void setup(TCase *tc)
 {
+    tcase_add_test(tc, kappa_is_cohens_with_its_large_sample_interval);
     tcase_add_test(tc, generator_is_splitmix64_to_the_bit);
     tcase_add_test(tc, proportions_have_wilson_and_exact_intervals);
     tcase_add_test(tc, no_items_give_the_whole_interval);

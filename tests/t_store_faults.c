@@ -139,7 +139,8 @@ END_TEST
 static const struct {
     const char *name;
     int64_t nano; /* what the samples have cost */
-} released[] = { { "v1", 0 }, { "v2", 82000 } };
+    int64_t judgements;
+} released[] = { { "v1", 0, 0 }, { "v2", 82000, 0 }, { "v3", 82000, 1 } };
 
 START_TEST(databases_of_released_versions_open_with_all_they_hold)
 {
@@ -161,6 +162,8 @@ START_TEST(databases_of_released_versions_open_with_all_they_hold)
     ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM failure"), 2);
     ck_assert_int_eq(fill_int(s, "SELECT total(nano) FROM sample_cost"),
                      released[_i].nano);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM judged"),
+                     released[_i].judgements);
     store_close(s);
 }
 END_TEST

@@ -25,6 +25,7 @@ struct cmd {
     X(generate) \
     X(help) \
     X(import) \
+    X(judge) \
     X(merge) \
     X(model) \
     X(perplexity) \

@@ -5,12 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
 #include "harness/cli/cli_money.h"
+#include "harness/cli/cli_rows.h"
 #include "harness/cli/run_options.h"
 #include "harness/run.h"
 #include "runners/record.h"
@@ -205,54 +205,6 @@ static void close_suites(struct session *s)
 
 /* --- one model ------------------------------------------------------------- */
 
-static void spec_json(const struct model_spec *m, struct buf *out)
-{
-    struct jw w;
-
-    jw_init(&w, out, false);
-    jw_object(&w, NULL);
-    jw_str(&w, "id", m->id);
-    jw_str(&w, "runner", m->kind);
-    jw_str(&w, "name", m->name);
-    if (m->template)
-        jw_str(&w, "template", m->template);
-    if (m->system)
-        jw_str(&w, "system", m->system);
-    jw_end(&w);
-}
-
-static enum err_code put_model(struct session *s, struct runner *r,
-                               const struct model_spec *m, int64_t *id,
-                               struct err *e)
-{
-    struct store_model row = {
-        .id = m->id,
-        .name = m->name,
-        .vendor = m->vendor,
-        .kind = m->kind,
-        .size_b = m->size_b,
-        .price_in = m->price_in,
-        .price_out = m->price_out,
-        .currency = m->currency,
-        .price_date = m->price_date,
-        .open = m->open,
-        .domestic = m->domestic,
-    };
-    struct buf spec;
-    enum err_code rc;
-
-    if (r->kind->fingerprint(r, &s->arena, &row.fingerprint, e))
-        return e->code;
-    buf_init(&spec, 1 << 20);
-    spec_json(m, &spec);
-    row.spec_json = spec.p;
-    rc = buf_check(&spec, "the model's spec", e);
-    if (!rc)
-        rc = store_put_model(s->store, &row, id, e);
-    buf_free(&spec);
-    return rc;
-}
-
 static double either(double asked, double models)
 {
     return isnan(asked) ? models : asked;
@@ -279,6 +231,7 @@ static struct plan_params params_for(const struct session *s,
     p.prompt.score_chat = r->kind->can_score(r, true);
     p.prompt.score_text = r->kind->can_score(r, false);
     p.prompt.system = m->system;
+    p.prompt.chat = m->template;
     p.prompt.shots = (size_t)o->shots;
     p.suites = s->suites;
     p.n_suites = s->n_suites;
@@ -377,7 +330,7 @@ static enum err_code plan_asked(struct asked *a, struct err *e)
 
     if (cli_run_meter(&a->meter, &a->spec, &s->rates, &s->purse, s->store, e))
         return e->code;
-    if (put_model(s, a->runner, &a->spec, &a->model, e) ||
+    if (cli_put_model(s->store, a->runner, &a->spec, &s->arena, &a->model, e) ||
         plan_make(&a->plan, s->store, a->model, &params, e)) {
         meter_free(&a->meter);
         return e->code;
@@ -407,29 +360,6 @@ static void close_asked(struct asked *a)
 }
 
 /* --- the run --------------------------------------------------------------- */
-
-static enum err_code put_run(struct session *s, int argc, char **argv,
-                             struct err *e)
-{
-    struct utsname host = { 0 };
-    struct store_run row = { .version = MK_VERSION,
-                             .host = host.nodename,
-                             .options_json = "{}",
-                             .started_ms = io_wall_ms() };
-    struct buf line;
-    enum err_code rc;
-
-    uname(&host);
-    buf_init(&line, 1 << 20);
-    for (int i = 0; i < argc; i++)
-        buf_printf(&line, "%s%s", i ? " " : "", argv[i]);
-    row.command_line = line.p;
-    rc = buf_check(&line, "the command line", e);
-    if (!rc)
-        rc = store_put_run(s->store, &row, &s->run, e);
-    buf_free(&line);
-    return rc;
-}
 
 /* What the whole run ends with: interruption before everything, then the first
  * real failure, then "done in part". */
@@ -580,7 +510,8 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
         cli_run_rates(&s->rates, s->o->models_file, &s->o->rates, &s->arena,
                       e) ||
         open_suites(s, e) || open_record(s, e) ||
-        store_open(&s->store, s->o->db, false, e) || put_run(s, argc, argv, e))
+        store_open(&s->store, s->o->db, false, e) ||
+        cli_put_run(s->store, argc, argv, &s->run, e))
         return e->code;
     jw_init(&s->json, &s->out, true);
     if (s->o->json)

@@ -30,6 +30,7 @@ _mokao() {
         --format) words="table md csv json html" ;;
         --by) words="ability difficulty group suite subset" ;;
         --verdict) words="correct cut-off failed near-tie refused unparsable unscored wrong" ;;
+        --rubric) words="correct-en correct-zh grade-en grade-zh pairwise-en pairwise-zh" ;;
         --lang) words="zh en" ;;
         --ask) words="auto score generate" ;;
         --activations) words="q8 f32" ;;

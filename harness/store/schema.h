@@ -518,6 +518,20 @@ static const char *const schema_views[] = {
     "    JOIN sample AS s ON s.pk = t.sample\n"
     "    LEFT JOIN price AS p ON p.pk = t.price) AS c;",
 
+    "CREATE VIEW judge_cost AS\n"
+    "-- sample_cost for the questions to judges.\n"
+    "SELECT c.*, CAST(round(c.nano * c.cny) AS INTEGER) AS cny_nano FROM (\n"
+    "    SELECT t.judge AS judge_pk, t.sample, t.failed, t.prompt_tokens,\n"
+    "        t.cached_tokens, t.output_tokens, p.currency, p.cny,\n"
+    "        " SQL_NANO " AS nano\n"
+    "    FROM (SELECT judge, sample, 0 AS failed, prompt_tokens,\n"
+    "            cached_tokens, output_tokens, price FROM judgement\n"
+    "        UNION ALL SELECT judge, sample, 1, coalesce(prompt_tokens, 0),\n"
+    "            cached_tokens, coalesce(output_tokens, 0), price\n"
+    "        FROM judge_failure\n"
+    "        WHERE prompt_tokens IS NOT NULL OR output_tokens IS NOT NULL) AS t\n"
+    "    LEFT JOIN price AS p ON p.pk = t.price) AS c;",
+
     "CREATE VIEW judged AS\n"
     "-- One row a judge and response (and baseline's response): both orders\n"
     "-- together.  Orders that disagree are a tie, and split; an order whose\n"

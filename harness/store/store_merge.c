@@ -4,7 +4,7 @@
  * identifies its rows (fingerprint, digest, hash, S1 for samples) and the pairs
  * of numbers are kept in temporary tables map_*(old, new) for the tables that
  * refer to them.  A sample that both hold keeps this one's response, score and
- * history; errors of both are kept.  All is one transaction: a merge that is
+ * history; errors of both are kept, and what judges and people said.  All is one transaction: a merge that is
  * killed has not happened. */
 #include <stddef.h>
 #include <sys/stat.h>
@@ -20,13 +20,14 @@ static const char make_maps[] =
     "CREATE TEMP TABLE map_params (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE map_run (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE map_price (old INTEGER PRIMARY KEY, new INTEGER);"
+    "CREATE TEMP TABLE map_judge (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE map_sample (old INTEGER PRIMARY KEY, new INTEGER);"
     "CREATE TEMP TABLE taken (old INTEGER PRIMARY KEY, new INTEGER);";
 static const char drop_maps[] =
     "DROP TABLE temp.map_model; DROP TABLE temp.map_suite;"
     "DROP TABLE temp.map_item; DROP TABLE temp.map_prompt;"
     "DROP TABLE temp.map_params; DROP TABLE temp.map_run;"
-    "DROP TABLE temp.map_price;"
+    "DROP TABLE temp.map_price; DROP TABLE temp.map_judge;"
     "DROP TABLE temp.map_sample; DROP TABLE temp.taken;";
 
 #define MODEL_COLS                                                             \
@@ -56,6 +57,20 @@ static const char drop_maps[] =
     "r.started_ms = o.started_ms AND r.host IS o.host AND"                     \
     " r.command_line IS o.command_line AND r.version IS o.version AND"         \
     " r.options IS o.options"
+
+#define JUDGEMENT_COLS                                                         \
+    "swapped, verdict, grade, parser, finish, prompt_tokens, cached_tokens,"   \
+    " output_tokens, started_ms, latency_ns, attempts, text, reasoning"
+#define JUDGE_FAILURE_COLS                                                     \
+    "swapped, code, message, vendor_code, http_status, attempts, at_ms,"       \
+    " prompt_tokens, cached_tokens, output_tokens"
+/* Rows that judges' tables refer to; b is empty where there is no baseline. */
+#define JOIN_JUDGED                                                            \
+    " JOIN map_run AS r ON r.old = o.run"                                      \
+    " JOIN map_judge AS j ON j.old = o.judge" JOIN_LABELLED
+#define JOIN_LABELLED                                                          \
+    " JOIN map_sample AS s ON s.old = o.sample"                                \
+    " LEFT JOIN map_sample AS b ON b.old = o.against"
 
 struct step {
     const char *sql;
@@ -179,6 +194,34 @@ static const struct step steps[] = {
       " WHERE f.sample = m.new AND f.at_ms = o.at_ms AND f.code = o.code AND"
       " f.message IS o.message) ORDER BY o.pk",
       COUNT(errors) },
+    { "INSERT INTO main.judge (hash, model, kind, name, rubric, params)"
+      " SELECT o.hash, m.new, o.kind, o.name, o.rubric, a.new"
+      " FROM other.judge AS o JOIN map_model AS m ON m.old = o.model"
+      " JOIN map_params AS a ON a.old = o.params"
+      " WHERE true ORDER BY o.pk ON CONFLICT DO NOTHING",
+      NONE },
+    { "INSERT INTO map_judge SELECT o.pk, m.pk FROM other.judge AS o"
+      " JOIN main.judge AS m ON m.hash = o.hash",
+      NONE },
+    { "INSERT INTO main.judgement (run, judge, sample, against, prompt, price,"
+      " " JUDGEMENT_COLS ") SELECT r.new, j.new, s.new, b.new, p.new,"
+      " " NEW_PRICE ", " JUDGEMENT_COLS " FROM other.judgement AS o" JOIN_JUDGED
+      " JOIN map_prompt AS p ON p.old = o.prompt"
+      " WHERE true ORDER BY o.pk ON CONFLICT DO NOTHING",
+      NONE },
+    { "INSERT INTO main.judge_failure (run, judge, sample, against, price,"
+      " " JUDGE_FAILURE_COLS ") SELECT r.new, j.new, s.new, b.new,"
+      " " NEW_PRICE ", " JUDGE_FAILURE_COLS
+      " FROM other.judge_failure AS o" JOIN_JUDGED
+      " WHERE NOT EXISTS (SELECT 1 FROM main.judge_failure AS f"
+      " WHERE f.judge = j.new AND f.sample = s.new AND f.at_ms = o.at_ms AND"
+      " f.swapped = o.swapped AND f.code = o.code) ORDER BY o.pk",
+      NONE },
+    { "INSERT INTO main.label (sample, against, verdict, grade, source)"
+      " SELECT s.new, b.new, o.verdict, o.grade, o.source"
+      " FROM other.label AS o" JOIN_LABELLED
+      " WHERE true ORDER BY o.pk ON CONFLICT DO NOTHING",
+      NONE },
 };
 
 static enum err_code run_steps(struct store *s, struct store_merge *m,
