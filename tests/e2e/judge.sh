@@ -49,8 +49,9 @@ sqlite3 :memory: "CREATE TABLE l(j); INSERT INTO l SELECT value FROM json_each('
 exits 0 "a recorded judge" "$MOKAO" judge -m "replay:$TMP/first.jsonl" $pair --max-tokens 4 --json
 says out "\"verdicts\":$((2 * n))"
 exits 0 "is reported" "$MOKAO" report judge --db "$db" --format csv
-ok "its bias is seen" same "$(sed -n '/^judge,rubric,answers/,$p' "$TMP/out" | grep "^first," | cut -d, -f3-7)" "$((2 * n)),0,0,0,100"
-ok "all pairs are split" same "$(grep ^first,pairwise-zh,qwen2,gemma3 "$TMP/out" | head -n 1 | cut -d, -f6-10)" "$n,0,$n,0,$n"
+cp "$TMP/out" "$TMP/report"
+ok "its bias is seen" same "$(sed -n '/^judge,rubric,answers/,$p' "$TMP/report" | grep "^first," | cut -d, -f3-7)" "$((2 * n)),0,0,0,100"
+ok "all pairs are split" same "$(grep "^first,pairwise-zh,qwen2,gemma3" "$TMP/report" | head -n 1 | cut -d, -f6-10)" "$n,0,$n,0,$n"
 ok "scores stay" same "$(sql "SELECT count(*) FROM score_history")" 0
 
 item=$(sql "SELECT id FROM suite_item LIMIT 1")
