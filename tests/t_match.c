@@ -163,6 +163,18 @@ START_TEST(constraints_are_held_as_labelled)
 }
 END_TEST
 
+START_TEST(json_reads_labelled_answers)
+{
+    run_golden(&match_json, 60);
+}
+END_TEST
+
+START_TEST(tool_reads_labelled_calls)
+{
+    run_golden(&match_tool, 45);
+}
+END_TEST
+
 START_TEST(similar_reads_labelled_answers)
 {
     run_golden(&match_similar, 40);
@@ -537,6 +549,24 @@ START_TEST(check_says_what_is_wrong)
         { "constraints",
           "{\"expected\":[{\"kind\":\"json\"}],\"options\":{\"reading\":\"x\"}}",
           "reading: expected strict or loose, got \"x\"" },
+        { "json", "{\"expected\":{\"a\":1}}",
+          "unknown member \"a\"; the nearest known one is \"value\"" },
+        { "json", "{\"expected\":[]}",
+          "answer: expected {\"value\": ..} or {\"schema\": ..}" },
+        { "json",
+          "{\"expected\":{\"schema\":{\"properties\":{\"a\":{\"type\":"
+          "\"int\"}}}}}",
+          "schema: properties: a: type: expected the name of a type of JSON, or "
+          "a list of them" },
+        { "json", "{\"expected\":{\"value\":1},\"options\":{\"text\":\"raw\"}}",
+          "text: expected folded or exact, got \"raw\"" },
+        { "tool", "{\"expected\":\"f\"}",
+          "answer: expected {\"name\", \"arguments\"}, a list of them, or "
+          "{\"none\": true}" },
+        { "tool", "{\"expected\":[{\"name\":\"f\"},{\"arguments\":{}}]}",
+          "answer: call 2: name: missing, expected a string" },
+        { "tool", "{\"expected\":{\"name\":\"f\",\"arguments\":[1]}}",
+          "answer: call 1: arguments: expected an object" },
         { "number", "{\"expected\":3,\"options\":{\"score\":\"log\"}}",
           "scale: expected a number above 1, and a \"score\"" },
         { "number", "{\"expected\":3,\"options\":{\"cut\":[{\"take\":1}]}}",
@@ -700,6 +730,16 @@ static const struct {
     { "exact", "{\"expected\":[\"李白\"],\"response\":\"答案：《李白》。\"}" },
     { "contains", "{\"expected\":{\"all\":[\"春\"],\"none\":[\"冬\"]},"
                   "\"response\":\"春天來了\"}" },
+    { "json",
+      "{\"expected\":{\"value\":{\"a\":[\"国\",2]},\"schema\":{\"required\":[\"a\"],"
+      "\"properties\":{\"a\":{\"items\":{\"enum\":[2,\"國\"]}}}}},\"options\":{"
+      "\"order\":false},\"response\":\"得 {\\\"a\\\":[2,\\\"國\\\"]}\"}" },
+    { "tool", "{\"expected\":{\"name\":\"f\",\"arguments\":{\"a\":\"國\"}},"
+              "\"response\":\"f(a='国')\"}" },
+    { "tool",
+      "{\"expected\":[{\"name\":\"f\",\"arguments\":{\"a\":1}},{\"name\":\"g\"}],"
+      "\"response\":\"{\\\"name\\\":\\\"f\\\",\\\"arguments\\\":{\\\"a\\\":1}}"
+      "{\\\"name\\\":\\\"g\\\"}\"}" },
     { "math",
       "{\"expected\":\"3/4\",\"response\":\"答案是 $\\\\frac{6}{8}$。\"}" },
     { "number", "{\"expected\":\"3公里\",\"response\":\"答案是三千米\"}" },
@@ -732,7 +772,8 @@ START_TEST(every_failed_allocation_is_reported)
             rc = kind->run(&c.in, &a, &out, &e);
             mem_fail_at(0, false);
             ck_assert(rc == ERR_OK || rc == ERR_NOMEM);
-            ck_assert(rc || out.verdict == VERDICT_CORRECT);
+            ck_assert_msg(rc || out.verdict == VERDICT_CORRECT, "%s",
+                          samples[i].item);
             arena_free(&a);
             ck_assert_uint_lt(nth, 2000);
         }
@@ -839,6 +880,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, math_reads_labelled_answers);
     tcase_add_test(tc, regex_reads_labelled_answers);
     tcase_add_test(tc, constraints_are_held_as_labelled);
+    tcase_add_test(tc, json_reads_labelled_answers);
+    tcase_add_test(tc, tool_reads_labelled_calls);
     tcase_add_test(tc, similar_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, every_rule_reads_its_examples_and_no_other);

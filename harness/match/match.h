@@ -79,11 +79,13 @@ struct match_kind {
     X(constraints)                                                             \
     X(contains)                                                                \
     X(exact)                                                                   \
+    X(json)                                                                    \
     X(list)                                                                    \
     X(math)                                                                    \
     X(number)                                                                  \
     X(regex)                                                                   \
-    X(similar)
+    X(similar)                                                                 \
+    X(tool)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
 MATCH_KINDS(MATCH_DECL)
 #undef MATCH_DECL

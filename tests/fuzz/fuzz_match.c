@@ -43,6 +43,16 @@ static const struct {
       "\"columns\":[\"a\",\"b\"]},{\"kind\":\"title\",\"is\":\"quoted\"},{\"kind\":"
       "\"headings\"},{\"kind\":\"letter\"}]",
       "{}" },
+    { &match_json, "{\"value\":{\"a\":[1,\"x\",null]}}",
+      "{\"order\":false,\"types\":\"loose\",\"partial\":true}" },
+    { &match_json,
+      "{\"schema\":{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{"
+      "\"a\":{\"type\":[\"string\",\"array\"],\"pattern\":\"a+\",\"maxItems\":2}},"
+      "\"additionalProperties\":{\"enum\":[1]}}}",
+      "{}" },
+    { &match_tool,
+      "[{\"name\":\"f\",\"arguments\":{\"a\":1}},{\"name\":\"g\"}]",
+      "{\"partial\":true}" },
 };
 
 static struct json *parse(const char *text)
