@@ -328,6 +328,44 @@ enum err_code score_judge(const struct score_in *in, struct arena *a,
     return rc;
 }
 
+static enum err_code list_candidates(const struct judge *j,
+                                     const struct score_in *in, struct arena *a,
+                                     struct match_candidates *out,
+                                     struct err *e)
+{
+    struct json *answer = NULL, *choices = NULL;
+    struct match_in m = { .options = j->options, .response = str_of(in->text) };
+    enum err_code rc = json_parse(&answer, str_of(in->answer), e);
+
+    m.expected = answer;
+    if (!rc && in->choices)
+        rc = json_parse(&choices, str_of(in->choices), e);
+    if (!rc)
+        rc = read_choices(choices, a, &m, e);
+    if (!rc)
+        rc = j->kind->candidates(&m, a, out, e);
+    json_free(choices);
+    json_free(answer);
+    return rc;
+}
+
+enum err_code score_candidates(const struct score_in *in, struct arena *a,
+                               struct match_candidates *out, struct err *e)
+{
+    struct judge j = { 0 };
+    enum err_code rc;
+
+    *out = (struct match_candidates){ .n = 0 };
+    if (!in->matcher || in->logprobs_json ||
+        !text_check(str_of(in->text), NULL))
+        return ERR_OK;
+    rc = use_matcher(&j, in->matcher, e);
+    if (!rc && j.kind->candidates)
+        rc = list_candidates(&j, in, a, out, e);
+    judge_free(&j);
+    return rc == ERR_LIMIT ? ERR_OK : rc;
+}
+
 /* ---- From the database ---- */
 
 /* A stored response with its item's side, and the score it has. */
@@ -626,6 +664,34 @@ enum err_code score_all(struct store *s, bool all,
         rc = store_refresh(s, e);
     for (size_t i = 0; i < THREADS; i++)
         arena_free(&w[i].arena);
+    arena_free(&arena);
+    mem_free(page.jobs);
+    return rc;
+}
+
+enum err_code score_each(struct store *s, score_row_fn *fn, void *user,
+                         struct err *e)
+{
+    struct arena arena;
+    struct page page = { mem_array(PAGE, sizeof(struct job)), 0, &arena };
+    enum err_code rc = page.jobs ? ERR_OK : err_set(e, ERR_NOMEM, "no memory");
+    int64_t after = 0;
+
+    arena_init(&arena, 0);
+    do {
+        arena_reset(&arena);
+        page.n = 0;
+        if (!rc)
+            rc = store_query(
+                s, JOB_COLS "WHERE r.sample > ? ORDER BY r.sample LIMIT ?",
+                take_job, &page, e, "ii", after, (int64_t)PAGE);
+        for (size_t i = 0; i < page.n && !rc; i++) {
+            const struct job *job = &page.jobs[i];
+            after = job->sample;
+            if (job->in.answer)
+                rc = fn(user, job->sample, &job->in, &job->old, e);
+        }
+    } while (!rc && page.n == PAGE);
     arena_free(&arena);
     mem_free(page.jobs);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "harness/base/err.h"
 #include "harness/base/mem.h"
+#include "harness/match/match.h"
 #include "harness/store/store.h"
 
 /* A sample as it is judged.  choices is {"A":text,...}, matcher
@@ -35,6 +36,22 @@ enum err_code score_judge(const struct score_in *in, struct arena *a,
  * out->verdict is NULL when the sample has no response or is not judged. */
 enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
                            struct store_score *out, struct err *e) MUST_CHECK;
+
+/* What each rule of the sample's matcher would read of it by itself; nothing
+ * where the matcher does not tell, or options were scored. */
+enum err_code score_candidates(const struct score_in *in, struct arena *a,
+                               struct match_candidates *out,
+                               struct err *e) MUST_CHECK;
+
+/* Calls fn for every stored response that is judged, in the order of samples;
+ * `stored` is its score (verdict NULL: none).  All of it lives until fn
+ * returns. */
+typedef enum err_code score_row_fn(void *user, int64_t sample,
+                                   const struct score_in *in,
+                                   const struct store_score *stored,
+                                   struct err *e);
+enum err_code score_each(struct store *s, score_row_fn *fn, void *user,
+                         struct err *e) MUST_CHECK;
 
 struct score_totals {
     int64_t scored;              /* judged now */

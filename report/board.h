@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "harness/stats.h"
+#include "harness/store/chosen.h"
 #include "report/report.h"
 
 struct board_model {
@@ -86,14 +87,5 @@ enum err_code board_ranks(const struct board *b, double alpha,
  * digest, models with fingerprint, matchers, mokao's version. */
 enum err_code board_notes(const struct board *b, const struct report_params *p,
                           struct table *t, struct err *e) MUST_CHECK;
-
-/* Conditions of a query over model m and suite su: whether they are among the
- * models and suites chosen (?1, ?2 bound as JSON lists or NULL). */
-#define CHOSEN_MODEL                                                           \
-    "(?1 IS NULL OR m.id IN (SELECT value FROM json_each(?1))"                 \
-    " OR m.name IN (SELECT value FROM json_each(?1)))"
-#define CHOSEN_SUITE(subset)                                                   \
-    "(?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(?2) AS j"                  \
-    " WHERE su.id GLOB j.value OR su.id || '/' || " subset " GLOB j.value))"
 
 #endif

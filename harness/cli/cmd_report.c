@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "harness/base/mem.h"
+#include "harness/cli/cli_rules.h"
 #include "harness/cli/cli_table.h"
 #include "harness/cli/cmd.h"
 
@@ -14,13 +15,18 @@ enum option_key {
     OPT_KEEP,
     OPT_ALPHA,
     OPT_LANG,
-    OPT_JSON
+    OPT_JSON,
+    OPT_RULES,
+    OPT_SAMPLE,
+    OPT_SEED,
+    OPT_CHECKED
 };
 
 struct options {
     const struct report_kind *kind;
     const struct report_format *format;
     struct cli_list models, suites, items;
+    struct cli_rules rules;
     const char *db;
     struct report_params params;
 };
@@ -33,6 +39,17 @@ static const struct argp_option rows[] = {
     { "verdict", OPT_VERDICT, "NAME", 0,
       "audit: only correct, wrong, unparsable, refused, failed, cut-off, "
       "near-tie or unscored ones",
+      0 },
+    { "rules", OPT_RULES, NULL, 0,
+      "audit: of the matchers' rules instead: how often each one decides, "
+      "where another would read another answer, what is not read of whom",
+      0 },
+    { "sample", OPT_SAMPLE, "N", 0,
+      "audit --rules: draw N verdicts for a person to check", 0 },
+    { "seed", OPT_SEED, "S", 0, "of that sample (1)", 0 },
+    { "checked", OPT_CHECKED, "FILE", 0,
+      "audit --rules: the matchers' error rate from the sample as CSV with its "
+      "column check filled in",
       0 },
     { "by", OPT_BY, "WHAT", 0,
       "matrix: columns are ability, group, suite, subset or difficulty", 0 },
@@ -70,11 +87,28 @@ static error_t parse_lang(struct argp_state *st, const char *arg, bool *english)
     return EINVAL;
 }
 
+static const char *wrong_rules(const struct options *o)
+{
+    const struct cli_rules *r = &o->rules;
+
+    if (!r->on)
+        return r->sample || r->checked
+                   ? "--sample and --checked go with audit --rules"
+                   : NULL;
+    if (o->kind && o->kind != &report_audit)
+        return "--rules belongs to audit";
+    if (o->items.n || o->params.verdict)
+        return "--rules is about all samples: no items, no --verdict";
+    return r->sample && r->checked ? "--sample or --checked, not both" : NULL;
+}
+
 static error_t parse_end(struct argp_state *st, const struct options *o)
 {
     struct err e;
 
-    if (!o->kind)
+    if (wrong_rules(o))
+        argp_error(st, "%s", wrong_rules(o));
+    else if (!o->kind)
         argp_error(st, "which report? See the list in --help");
     else if (o->items.n && o->kind != &report_audit)
         argp_error(st, "%s takes no items (\"%s\")", o->kind->name,
@@ -123,6 +157,16 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         return cli_arg_num(st, "--alpha", arg, 1e-6, 0.5, &o->params.alpha);
     case OPT_LANG:
         return parse_lang(st, arg, &o->params.english);
+    case OPT_RULES:
+        o->rules.on = true;
+        return 0;
+    case OPT_SAMPLE:
+        return cli_arg_int(st, "--sample", arg, 1, 1000000, &o->rules.sample);
+    case OPT_SEED:
+        return cli_arg_int(st, "--seed", arg, 0, INT64_MAX, &o->rules.seed);
+    case OPT_CHECKED:
+        o->rules.checked = arg;
+        return 0;
     case ARGP_KEY_ARG:
         return parse_kind(st, arg, o);
     case ARGP_KEY_END:
@@ -175,6 +219,8 @@ static enum err_code make(struct options *o, struct err *e)
     p->n_suites = o->suites.n;
     p->args = o->items.v;
     p->n_args = o->items.n;
+    if (o->rules.on)
+        return cli_rules_report(&o->rules, p, o->format, e);
     rc = o->kind->make(p, &tables, &n, e);
     if (!rc)
         rc = cli_print_tables(tables, n, o->format, e);
@@ -188,6 +234,7 @@ static int run(int argc, char **argv)
     struct arena arena;
     struct options o = { .db = DEFAULT_DB,
                          .format = &format_table,
+                         .rules = { .seed = 1 },
                          .params = { .alpha = 0.05, .arena = &arena } };
     struct err e;
     int rc;
