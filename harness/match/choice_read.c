@@ -250,17 +250,17 @@ enum err_code choice_run_rule(const struct choice_look *l, size_t i,
     return rc;
 }
 
-/* Within STATED the later statement counts, elsewhere all must agree. */
+/* Within STATED the later statement counts, and only its own changes of mind;
+ * elsewhere all must agree. */
 static void join(struct choice_pick *p, const struct choice_pick *q,
                  bool last_wins)
 {
-    bool clash = p->clash || q->clash;
+    bool clash = !last_wins && (p->clash || q->clash ||
+                                (p->set && q->set && p->set != q->set));
 
     if (!p->set || (last_wins && q->set && q->at >= p->at))
         *p = *q;
-    else if (!last_wins)
-        clash |= q->set && q->set != p->set;
-    p->clash = clash;
+    p->clash |= clash;
 }
 
 /* Where it says last that no option is right: 题目有误, 无正确答案. */

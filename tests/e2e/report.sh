@@ -47,6 +47,23 @@ item=$(sqlite3 "$db" "SELECT item FROM sample_scores WHERE suite = 'logic' LIMIT
 exits 0 "audit of one item" report audit "$item"
 says out "$item"
 says out "[prompt]"
+exits 0 "audit of the rules" report audit --rules --lang en
+says out "never fired"
+says out "Drift"
+exits 0 "a sample to check" report audit --rules --sample 5 --seed 3 -f csv
+tr -d '\r' <"$TMP/out" >"$TMP/sample.csv"
+ok "has a heading and the column to fill" grep -q ',check$' "$TMP/sample.csv"
+sed '1!s/,$/,1/' "$TMP/sample.csv" >"$TMP/checked.csv"
+exits 0 "the marks read back" report audit --rules --checked "$TMP/checked.csv" --lang en
+says out "Wilson"
+sed '1!s/,$/,maybe/' "$TMP/sample.csv" >"$TMP/bad.csv"
+exits 2 "a mark that is none" report audit --rules --checked "$TMP/bad.csv"
+says err "check: expected 1"
+exits 4 "no such file" report audit --rules --checked "$TMP/no.csv"
+exits 2 "rules are no ranking" report rank --rules
+exits 2 "a sample of what" report audit --sample 5
+exits 2 "draw or read back" report audit --rules --sample 5 --checked "$TMP/checked.csv"
+exits 2 "all samples" report audit --rules --verdict wrong
 exits 2 "a model that is not there" report rank -m nobody
 says err "nobody"
 exits 2 "a suite without scores" report rank -s nothing
