@@ -42,7 +42,7 @@ LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 LDFLAGS_ALL = -pthread $(LDFLAGS) $(MODE_$(V))
 
 ENGINE_SRC := $(wildcard harness/base/*.c engine/*.c)
-LIB_SRC := $(ENGINE_SRC) $(wildcard suites/*.c harness/match/*.c harness/store/*.c runners/*.c harness/*.c harness/outputs/*.c harness/serve/*.c report/*.c)
+LIB_SRC := $(ENGINE_SRC) $(wildcard suites/*.c harness/exec/*.c harness/match/*.c harness/store/*.c runners/*.c harness/*.c harness/outputs/*.c harness/serve/*.c report/*.c)
 CLI_SRC := $(wildcard harness/cli/*.c)
 TEST_SRC := $(wildcard tests/t_*.c)
 HELPER_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))

@@ -181,6 +181,12 @@ START_TEST(similar_reads_labelled_answers)
 }
 END_TEST
 
+START_TEST(sql_reads_labelled_answers)
+{
+    run_golden(&match_sql, 100);
+}
+END_TEST
+
 /* The answer the authors of a benchmark published for an item, and ours. */
 struct tally {
     size_t n, same, other, none;
@@ -883,6 +889,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, json_reads_labelled_answers);
     tcase_add_test(tc, tool_reads_labelled_calls);
     tcase_add_test(tc, similar_reads_labelled_answers);
+    tcase_add_test(tc, sql_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, every_rule_reads_its_examples_and_no_other);
     tcase_add_test(tc, answers_of_real_models_are_read_as_a_person_does);

@@ -1,7 +1,7 @@
 /* Matchers: response + expected -> verdict.
  *
  * A matcher is a pure function: it opens nothing and stores nothing, sees no
- * item and no runner, only strings.  Text is folded before it is compared and
+ * item and no runner, only strings (one that `executes` starts programs).  Text is folded before it is compared and
  * the raw text is kept; the span that is reported lies in the raw response. */
 #ifndef MK_MATCH_H
 #define MK_MATCH_H
@@ -59,6 +59,9 @@ struct match_kind {
     int version;      /* goes up whenever a verdict could change */
     const char *doc;  /* one line */
     const char *help; /* the options and the expected form */
+    /* Runs the answer as a program: it takes processes and seconds, and fails
+       with NOENV where there is no sandbox.  All others are pure. */
+    bool executes;
     /* Checks expected and options when a suite is loaded. */
     enum err_code (*check)(const struct match_in *in, struct err *e);
     /* Strings in *out live in the arena.  Fails with NOMEM and LIMIT, and
@@ -76,6 +79,7 @@ struct match_kind {
 
 #define MATCH_KINDS(X)                                                         \
     X(choice)                                                                  \
+    X(code)                                                                    \
     X(constraints)                                                             \
     X(contains)                                                                \
     X(exact)                                                                   \
@@ -85,6 +89,7 @@ struct match_kind {
     X(number)                                                                  \
     X(regex)                                                                   \
     X(similar)                                                                 \
+    X(sql)                                                                     \
     X(tool)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
 MATCH_KINDS(MATCH_DECL)

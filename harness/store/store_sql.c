@@ -1,7 +1,7 @@
 /* SQLite: connections, statements, errors, groups of writes.
  *
- * This is the only file that knows SQLite.  Statements are prepared once and
- * found again by their text.  Writes are gathered in groups: the first write
+ * The only file of the store that knows SQLite.  Statements are prepared once
+ * and found again by their text.  Writes are gathered in groups: the first write
  * opens a transaction (IMMEDIATE, so that two processes take turns instead of
  * meeting in the middle), store_tick() ends it.  When the engine itself undoes
  * a group (disk full, no memory), ids that were given out in it no longer mean
@@ -12,7 +12,6 @@
 #include "harness/store/store_sql.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -20,6 +19,7 @@
 
 #include "harness/base/buf.h"
 #include "harness/base/io.h"
+#include "harness/base/lite.h"
 
 enum {
     GROUP_SAMPLES = 64,
@@ -30,75 +30,6 @@ enum {
 struct store_row {
     sqlite3_stmt *stmt;
 };
-
-/* ---- SQLite's memory is ours ---- */
-
-/* SQLite asks how large a block is, which mem.h does not keep: 16 bytes in
- * front of each block do, and keep its alignment. */
-enum { FRONT = 16 };
-
-static void *lite_alloc(int n)
-{
-    char *p = mem_alloc((size_t)n + FRONT);
-
-    if (!p)
-        return NULL;
-    memcpy(p, &n, sizeof n);
-    return p + FRONT;
-}
-
-static void lite_free(void *p)
-{
-    if (p)
-        mem_free((char *)p - FRONT);
-}
-
-static void *lite_realloc(void *p, int n)
-{
-    char *q = mem_realloc((char *)p - FRONT, (size_t)n + FRONT);
-
-    if (!q)
-        return NULL;
-    memcpy(q, &n, sizeof n);
-    return q + FRONT;
-}
-
-static int lite_size(void *p)
-{
-    int n = 0;
-
-    if (p)
-        memcpy(&n, (char *)p - FRONT, sizeof n);
-    return n;
-}
-
-static int lite_round(int n)
-{
-    return (n + 7) & ~7;
-}
-
-static int lite_init(void *unused)
-{
-    (void)unused;
-    return SQLITE_OK;
-}
-
-static void lite_shutdown(void *unused)
-{
-    (void)unused;
-}
-
-static void configure(void)
-{
-    static const sqlite3_mem_methods methods = { lite_alloc,    lite_free,
-                                                 lite_realloc,  lite_size,
-                                                 lite_round,    lite_init,
-                                                 lite_shutdown, NULL };
-
-    /* Without statistics there is no lock around each allocation. */
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
-}
 
 /* ---- Errors ---- */
 
@@ -500,14 +431,13 @@ static void add_uri(struct buf *out, const char *path, const char *options)
 
 enum err_code sql_open(struct store *s, struct err *e)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int flags = s->read_only ? SQLITE_OPEN_READONLY
                              : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     struct buf uri;
     enum err_code rc;
     int lite;
 
-    pthread_once(&once, configure);
+    lite_start();
     buf_init(&uri, 1 << 16);
     add_uri(&uri, s->path, s->immutable ? "?immutable=1" : "");
     rc = buf_check(&uri, s->path, e);

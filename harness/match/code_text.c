@@ -1,0 +1,148 @@
+/* Where the program of a reply stands. */
+#include "harness/match/code_text.h"
+
+#include <string.h>
+
+#include "harness/base/io.h"
+#include "harness/match/fence.h"
+
+static const char *const python_starts[] = { "def ",  "class ", "import ",
+                                             "from ", "@",      "async def ",
+                                             NULL };
+static const char *const c_starts[] = {
+    "#include", "#define",  "int ",     "void ",     "char ",
+    "double ",  "float ",   "long ",    "unsigned ", "bool ",
+    "static ",  "struct ",  "typedef ", "size_t ",   "const ",
+    "using ",   "template", "vector<",  "string ",   NULL
+};
+
+const struct code_language code_python = { "python", "python py python3",
+                                           python_starts };
+const struct code_language code_c = { "c", "c h", c_starts };
+const struct code_language code_cpp = { "c++", "c++ cpp cc cxx c", c_starts };
+
+static bool is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '_';
+}
+
+/* The name as a whole word with an opening bracket behind it. */
+static bool is_called(struct str line, size_t at, size_t n)
+{
+    size_t i = at + n;
+
+    if (at > 0 && is_name(line.p[at - 1]))
+        return false;
+    while (i < line.n && line.p[i] == ' ')
+        i++;
+    return i < line.n && (line.p[i] == '(' || line.p[i] == ':');
+}
+
+/* In Python "def" or "class" stands before it; in C a definition begins at the
+ * left margin with a type, and no semicolon ends its line. */
+static bool defines_here(const struct code_language *l, struct str line,
+                         size_t at)
+{
+    struct str before = str_trim(str_sub(line, 0, at));
+
+    if (l == &code_python)
+        return str_ends(before, STR("def")) || str_ends(before, STR("class"));
+    return before.n && is_name(line.p[0]) &&
+           !str_starts(before, STR("return")) &&
+           !str_ends(str_trim(line), STR(";"));
+}
+
+bool code_defines(const struct code_language *l, struct str code,
+                  const char *name)
+{
+    struct str want = str_of(name);
+    struct io_lines lines = { .rest = code };
+
+    while (io_next_line(&lines)) {
+        size_t at = str_find(lines.line, want, 0);
+        if (at != (size_t)-1 && is_called(lines.line, at, want.n) &&
+            defines_here(l, lines.line, at))
+            return true;
+    }
+    return false;
+}
+
+/* ---- blocks ---- */
+
+static struct str best_fence(const struct code_language *l, struct str text,
+                             const char *entry, bool tagged)
+{
+    struct str best = { text.p, 0 };
+    bool defined = false;
+    struct fence f;
+    size_t at = 0;
+
+    while (fence_next(text, &at, &f)) {
+        bool defines = entry && code_defines(l, f.body, entry);
+        if (tagged ? !fence_tag_is(f.tag, l->tags) : f.tag.n > 0)
+            continue;
+        if (defines || (!defined && f.body.n >= best.n))
+            best = f.body;
+        defined = defined || defines;
+    }
+    return best;
+}
+
+/* ---- running text ---- */
+
+static bool begins_code(const struct code_language *l, struct str line)
+{
+    for (size_t i = 0; l->starts[i]; i++)
+        if (str_starts(line, str_of(l->starts[i])))
+            return true;
+    return false;
+}
+
+/* Prose behind a program: a line at the left margin that begins with a Chinese
+ * character. */
+static bool is_prose(struct str line)
+{
+    size_t len;
+
+    return line.n && text_is_han(text_rune(line, 0, &len));
+}
+
+static struct str plain(const struct code_language *l, struct str text)
+{
+    struct io_lines lines = { .rest = text };
+    size_t from = text.n;
+
+    while (io_next_line(&lines)) {
+        size_t at = (size_t)(lines.line.p - text.p);
+        if (from == text.n && begins_code(l, lines.line))
+            from = at;
+        else if (from < text.n && is_prose(lines.line))
+            return str_sub(text, from, at);
+    }
+    return str_sub(text, from, text.n);
+}
+
+struct str code_find(const struct code_language *l, struct str text,
+                     const char *entry)
+{
+    struct str found = best_fence(l, text, entry, true);
+
+    if (!str_trim(found).n)
+        found = best_fence(l, text, entry, false);
+    return str_trim(found).n ? found : plain(l, text);
+}
+
+struct str code_body(struct str text)
+{
+    struct io_lines lines = { .rest = text };
+
+    while (io_next_line(&lines)) {
+        struct str line = lines.line;
+        size_t at = (size_t)(line.p - text.p);
+        if (at > 0 && line.n && line.p[0] != ' ' && line.p[0] != '\t' &&
+            line.p[0] != '}' && line.p[0] != '\r')
+            return str_sub(text, 0, at);
+    }
+    return text;
+}
