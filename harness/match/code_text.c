@@ -133,16 +133,44 @@ struct str code_find(const struct code_language *l, struct str text,
     return str_trim(found).n ? found : plain(l, text);
 }
 
-struct str code_body(struct str text)
-{
-    struct io_lines lines = { .rest = text };
+/* ---- unfinished functions ---- */
 
+static bool begins_body(const struct code_language *l, struct str text)
+{
+    static const char *const words[] = { "return", "for ", "if ",    "while ",
+                                         "try:",   "with", "raise ", "yield " };
+
+    if (text.n && (text.p[0] == ' ' || text.p[0] == '\t'))
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (str_starts(text, str_of(words[i])))
+            return true;
+    return begins_code(l, text) && l != &code_python;
+}
+
+static bool is_inside(char c)
+{
+    return c == ' ' || c == '\t' || c == '}' || c == '\r';
+}
+
+struct str code_body(const struct code_language *l, struct str text)
+{
+    struct io_lines lines;
+
+    while (text.n && (text.p[0] == '\n' || text.p[0] == '\r'))
+        text = str_sub(text, 1, text.n);
+    if (!begins_body(l, text))
+        return str_sub(text, 0, 0);
+    lines = (struct io_lines){ .rest = text };
     while (io_next_line(&lines)) {
-        struct str line = lines.line;
-        size_t at = (size_t)(line.p - text.p);
-        if (at > 0 && line.n && line.p[0] != ' ' && line.p[0] != '\t' &&
-            line.p[0] != '}' && line.p[0] != '\r')
+        size_t at = (size_t)(lines.line.p - text.p);
+        if (at > 0 && lines.line.n && !is_inside(lines.line.p[0]))
             return str_sub(text, 0, at);
     }
     return text;
+}
+
+bool code_lost_margin(struct str body)
+{
+    return body.n && body.p[0] != ' ' && body.p[0] != '\t';
 }

@@ -26,8 +26,11 @@ bool code_defines(const struct code_language *l, struct str code,
 struct str code_find(const struct code_language *l, struct str text,
                      const char *entry);
 
-/* What goes on from an unfinished function: the lines up to the first that
- * stands at the left margin again. */
-struct str code_body(struct str text);
+/* What goes on from an unfinished function: a text that begins as its body
+ * would, up to the first line that stands at the left margin again.  Empty when
+ * it does not begin so. */
+struct str code_body(const struct code_language *l, struct str text);
+/* Whether blanks before its first line were trimmed off on the way. */
+bool code_lost_margin(struct str body);
 
 #endif

@@ -223,9 +223,11 @@ static void put_program(struct judge *j, struct buf *b)
     bool whole =
         !prefix || !entry || code_defines(j->tool->language, j->code, entry);
 
-    if (!whole)
+    if (!whole) {
         buf_str(b, prefix);
-    else if (head || (prefix && !j->tool->compiler)) {
+        if (!j->tool->compiler && code_lost_margin(j->code))
+            buf_str(b, "    ");
+    } else if (head || (prefix && !j->tool->compiler)) {
         buf_str(b, head ? head : prefix);
         buf_char(b, '\n');
     }
@@ -410,12 +412,13 @@ static struct str find_code(const struct judge *j)
 {
     const char *entry = member(j, "entry");
     struct str part = match_answer_part(j->in->response);
-    struct str code = code_find(j->tool->language, part, entry);
-    bool begun = member(j, "prefix") && entry;
+    struct str code = code_find(j->tool->language, part, entry), body;
 
-    if (begun && str_trim(code).n == 0 && str_starts(j->in->response, STR(" ")))
-        return code_body(j->in->response);
-    return code;
+    if (!entry || !member(j, "prefix") ||
+        code_defines(j->tool->language, code, entry))
+        return code;
+    body = code_body(j->tool->language, j->in->response);
+    return body.n ? body : code;
 }
 
 static enum err_code run(const struct match_in *in, struct arena *a,
