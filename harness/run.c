@@ -36,6 +36,7 @@ struct run {
     size_t free, ready; /* lists of slots */
     size_t next_entry;
     struct arena scratch; /* of judging; reset for each sample */
+    struct score_waiting waiting;
     int64_t started_ns;
     enum err_code rc; /* the first failure that ends the run */
     struct err *e;
@@ -273,7 +274,8 @@ static enum err_code judge(struct run *r, struct slot *s, int64_t sample)
 
     arena_reset(&r->scratch);
     score.verdict = NULL;
-    rc = score_sample(r->params->store, sample, &r->scratch, &score, r->e);
+    rc = score_sample(r->params->store, sample, &r->scratch, &r->waiting,
+                      &score, r->e);
     if (!rc && score.verdict) {
         s->judged = true;
         s->correct = s->correct && strcmp(score.verdict, "correct") == 0;
@@ -440,15 +442,35 @@ static void tell_rest(struct run *r, struct run_job *j)
                       p->failed, p->total);
 }
 
+/* Answers that must be executed: only now, as they would hold up the exchange. */
+static enum err_code judge_waiting(struct run *r, struct err *e)
+{
+    struct run_progress *p = r->progress;
+    struct score_totals t = { 0 };
+    enum err_code rc = score_the_waiting(r->params->store, &r->waiting, false,
+                                         r->params->interrupts, &t, e);
+
+    p->judged += (size_t)t.scored;
+    p->correct += (size_t)t.correct;
+    score_waiting_free(&r->waiting);
+    if (!rc && t.unscored)
+        rc = err_set(e, ERR_NOENV,
+                     "%lld answers are stored without a score: %.160s",
+                     (long long)t.unscored, t.lacks.msg);
+    return rc;
+}
+
 static void finish(struct run *r, struct run_job *j, const struct err *runner)
 {
-    struct err flush;
+    struct err flush, judged;
 
     /* r->rc is the cause; what the runner says then is its consequence */
     if (!r->rc)
         j->err = *runner;
     if (store_flush(j->params.store, &flush) && !r->rc)
         j->err = flush;
+    if (judge_waiting(r, &judged) && !j->err.code)
+        j->err = judged;
     report_progress(r);
     free_slots(r);
     arena_free(&r->scratch);

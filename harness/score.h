@@ -3,6 +3,8 @@
 #ifndef MK_SCORE_H
 #define MK_SCORE_H
 
+#include <signal.h>
+
 #include "harness/base/err.h"
 #include "harness/base/mem.h"
 #include "harness/match/match.h"
@@ -31,10 +33,21 @@ struct score_in {
 enum err_code score_judge(const struct score_in *in, struct arena *a,
                           struct store_score *out, struct err *e) MUST_CHECK;
 
+/* Samples whose matcher executes their answer: they take long, and wait until
+ * all else is done.  Zeroed memory is an empty list. */
+struct score_waiting {
+    int64_t *samples;
+    size_t n, cap;
+};
+void score_waiting_free(struct score_waiting *w);
+
 /* Judges a stored sample that has a response, and stores the score.  Reads all
  * it needs from the database, so that a run and a rescoring cannot differ.
- * out->verdict is NULL when the sample has no response or is not judged. */
+ * out->verdict is NULL when the sample has no response or is not judged, and
+ * when it is put on the list `waiting`; without a list (NULL) it is judged at
+ * once. */
 enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
+                           struct score_waiting *waiting,
                            struct store_score *out, struct err *e) MUST_CHECK;
 
 /* What each rule of the sample's matcher would read of it by itself; nothing
@@ -54,13 +67,23 @@ enum err_code score_each(struct store *s, score_row_fn *fn, void *user,
                          struct err *e) MUST_CHECK;
 
 struct score_totals {
-    int64_t scored;              /* judged now */
+    int64_t scored, correct;     /* judged now; of them correct */
     int64_t changed;             /* had another verdict or score before */
     int64_t to_correct;          /* changed, and correct only now */
     int64_t to_wrong;            /* changed, and correct only before */
     int64_t unparsable, refused; /* of those scored */
-    int64_t current; /* left out: judged by today's matcher already */
+    int64_t current;  /* left out: judged by today's matcher already */
+    int64_t unscored; /* that must be executed, which cannot be done here ... */
+    struct err lacks; /* ... and why */
 };
+/* Judges the listed samples; adds to *t.  Where there is no sandbox they stay
+ * without a score, and a later score_all() takes them up; so do the rest when
+ * *interrupts (may be NULL) is not 0. */
+enum err_code score_the_waiting(struct store *s, const struct score_waiting *w,
+                                bool all,
+                                const volatile sig_atomic_t *interrupts,
+                                struct score_totals *t,
+                                struct err *e) MUST_CHECK;
 /* Scores stored responses with today's matchers: those without a score or
  * whose matcher, version or settings changed; all: every one.  Commits as it
  * goes, so that a later call takes up an interrupted one.  progress may be

@@ -32,6 +32,8 @@ need libcurl4-openssl-dev "remote models" lib libcurl
 need libmicrohttpd-dev "mokao serve" lib libmicrohttpd
 need check "the unit tests" lib check
 need curl "the tests of mokao serve" have curl
+need bubblewrap "the sandbox of the code matcher" have bwrap
+need g++ "programs in C++ of the code matcher" have g++
 need gnuplot-nox "plots" have gnuplot
 need fonts-noto-cjk "Chinese labels of plots" debian fonts-noto-cjk
 need sqlite3 "looking into the database" have sqlite3

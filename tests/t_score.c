@@ -241,7 +241,7 @@ static const char *verdict_of(struct store *s, int64_t sample)
 {
     struct store_score out;
 
-    ok(score_sample(s, sample, &arena, &out, &err));
+    ok(score_sample(s, sample, &arena, NULL, &out, &err));
     return out.verdict ? out.verdict : "none";
 }
 

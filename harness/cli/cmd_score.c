@@ -84,6 +84,7 @@ static void print_json(const struct score_totals *t, struct buf *out)
     jw_int(&w, "unparsable", t->unparsable);
     jw_int(&w, "refused", t->refused);
     jw_int(&w, "current", t->current);
+    jw_int(&w, "unscored", t->unscored);
     jw_end(&w);
     buf_char(out, '\n');
 }
@@ -135,6 +136,11 @@ static int run(int argc, char **argv)
         print_text(&t, &out);
     rc = cli_print(&out, &e) ? cli_fail(&e) : 0;
     buf_free(&out);
+    if (!rc && t.unscored) {
+        err_set(&e, ERR_NOENV, "%" PRId64 " answers stay without a score: %s",
+                t.unscored, t.lacks.msg);
+        rc = cli_fail(&e);
+    }
     return rc;
 }
 

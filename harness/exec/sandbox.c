@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -37,8 +38,15 @@ enum {
     FD_OURS = 64,
     STATUS_BYTES = 8192
 };
-static const char bwrap[] = "/usr/bin/bwrap", setpriv[] = "/usr/bin/setpriv",
+static const char setpriv[] = "/usr/bin/setpriv",
                   prlimit_path[] = "/usr/bin/prlimit";
+
+static const char *bwrap_path(void)
+{
+    const char *path = getenv("MOKAO_BWRAP");
+
+    return path && *path ? path : "/usr/bin/bwrap";
+}
 
 void sandbox_result_init(struct sandbox_result *r)
 {
@@ -147,8 +155,7 @@ static void make_args(struct args *x, const struct sandbox_job *job)
         setpriv,          "--reuid",         "65534", "--regid", "65534",
         "--clear-groups", "--inh-caps=-all", "--",    NULL
     };
-    static const char *const spaces[] = { bwrap,
-                                          "--unshare-user",
+    static const char *const spaces[] = { "--unshare-user",
                                           "--unshare-pid",
                                           "--unshare-net",
                                           "--unshare-ipc",
@@ -190,6 +197,7 @@ static void make_args(struct args *x, const struct sandbox_job *job)
 
     if (geteuid() == 0)
         add_all(x, drop);
+    add(x, bwrap_path());
     add_all(x, spaces);
     if (filter_program().n) {
         add(x, "--seccomp");
@@ -527,12 +535,13 @@ enum err_code sandbox_run(const struct sandbox_job *job,
     struct box b;
     enum err_code rc;
 
-    if (need(bwrap, ": install the package bubblewrap", e) ||
+    if (need(bwrap_path(), ": install the package bubblewrap", e) ||
         need(prlimit_path, ": install the package util-linux", e) ||
         (geteuid() == 0 &&
          need(setpriv, ": install the package util-linux", e)) ||
         (!str_starts(str_of(job->argv[0]), STR("/box/")) &&
-         need(job->argv[0], "", e)))
+         need(job->argv[0], "", e)) ||
+        (job->tool && need(job->tool, ": install it", e)))
         return e->code;
     buf_clear(&r->out);
     buf_clear(&r->err);

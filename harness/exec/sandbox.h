@@ -23,6 +23,7 @@ struct sandbox_file {
 enum { SANDBOX_FILES = 4 };
 struct sandbox_job {
     const char *const *argv; /* NULL at the end; [0] is a path */
+    const char *tool;        /* a program it needs besides, or NULL */
     struct sandbox_file files[SANDBOX_FILES];
     size_t n_files;
     struct str input;  /* its stdin */
@@ -49,7 +50,8 @@ void sandbox_result_free(struct sandbox_result *r);
 
 /* Runs the job; all that it has started is gone when this returns.  Threads may
  * run jobs side by side.  ERR_NOENV when there is no sandbox or no such
- * program: the message names the cure. */
+ * program: the message names the cure.  MOKAO_BWRAP names a bwrap that is not
+ * /usr/bin/bwrap. */
 enum err_code sandbox_run(const struct sandbox_job *job,
                           struct sandbox_result *r, struct err *e) MUST_CHECK;
 

@@ -163,6 +163,7 @@ static enum err_code compile(struct judge *j, struct str source, bool guarded,
                                          "sh" };
     struct sandbox_job job = {
         .argv = argv,
+        .tool = j->tool->compiler,
         .files = { { j->tool->source, source },
                    { "guard.c", str_of(guarded ? exit_guard : exit_freely) } },
         .n_files = 2,

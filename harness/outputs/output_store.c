@@ -24,6 +24,7 @@ struct importer {
     const char **suites;                      /* id of each output's suite */
     const struct item **by_id, **by_question; /* sorted */
     struct arena scratch;
+    struct score_waiting waiting;
     struct err *e;
 };
 
@@ -436,8 +437,8 @@ static enum err_code judge(struct importer *im, const struct output *o,
                            const struct item *it, int64_t sample)
 {
     struct store_score s = { .verdict = NULL };
-    enum err_code rc =
-        score_sample(im->how->store, sample, &im->scratch, &s, im->e);
+    enum err_code rc = score_sample(im->how->store, sample, &im->scratch,
+                                    &im->waiting, &s, im->e);
 
     if (rc || !s.verdict)
         return rc;
@@ -556,6 +557,22 @@ static enum err_code put_suites(struct importer *im)
     return rc;
 }
 
+/* Answers that must be executed come last. */
+static enum err_code judge_waiting(struct importer *im)
+{
+    struct score_totals t = { 0 };
+    enum err_code rc =
+        score_the_waiting(im->how->store, &im->waiting, false, NULL, &t, im->e);
+
+    im->t->scored += (size_t)t.scored;
+    im->t->correct += (size_t)t.correct;
+    if (!rc && t.unscored)
+        rc = err_set(im->e, ERR_NOENV,
+                     "%lld answers are stored without a score: %.160s",
+                     (long long)t.unscored, t.lacks.msg);
+    return rc;
+}
+
 enum err_code outputs_store(const struct outputs *in,
                             const struct output_import *how,
                             struct output_totals *t, struct err *e)
@@ -569,6 +586,9 @@ enum err_code outputs_store(const struct outputs *in,
     arena_init(&im.scratch, 0);
     rc = put_suites(&im);
     arena_free(&im.scratch);
+    if (!rc)
+        rc = judge_waiting(&im);
+    score_waiting_free(&im.waiting);
     if (!rc && in->n && t->unmatched == in->n)
         rc = err_set(e, ERR_FORMAT,
                      "no item of suite %s asks what the file's do", how->suite);
