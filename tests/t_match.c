@@ -595,6 +595,36 @@ START_TEST(check_says_what_is_wrong)
           "flags: expected letters of \"imsx\", got 'q'" },
         { "regex", "{\"expected\":\"a\",\"options\":{\"take\":\"all\"}}",
           "take: expected first or last, got \"all\"" },
+        { "sql", "{\"expected\":\"SELECT 1\"}",
+          "db: missing, expected SQL or tables to run it on" },
+        { "sql",
+          "{\"expected\":\"SELECT b FROM t\",\"options\":{\"db\":"
+          "\"CREATE TABLE t(a)\"}}",
+          "answer: no such column: b: SELECT b FROM t" },
+        { "sql",
+          "{\"expected\":\"SELECT 1\",\"options\":{\"db\":"
+          "\"CREATE TABLE t(a); PRAGMA user_version = 3\"}}",
+          "db: not authorized" },
+        { "sql",
+          "{\"expected\":\"SELECT 1\",\"options\":{\"db\":"
+          "\"ATTACH '/tmp/x.db' AS x\"}}",
+          "db: not authorized" },
+        { "sql",
+          "{\"expected\":\"SELECT 1\",\"options\":{\"db\":{\"t\":{"
+          "\"columns\":{\"a\":\"TEXT\"},\"rows\":[[\"x\",2]]}}}}",
+          "db: table t: rows[0]: expected a list of 1 cells" },
+        { "sql",
+          "{\"expected\":\"SELECT 1\",\"options\":{\"db\":{\"t\":{"
+          "\"columns\":{\"a\":\"TEXT); DROP TABLE x\"}}}}}",
+          "db: table t: columns: a: expected a type such as \"TEXT\"" },
+        { "sql",
+          "{\"expected\":{\"rows\":[[1],[1,2]]},\"options\":{\"db\":"
+          "\"CREATE TABLE t(a)\"}}",
+          "answer: rows: expected lists of one length" },
+        { "sql",
+          "{\"expected\":\"SELECT 1\",\"options\":{\"compare\":"
+          "\"sorted\"}}",
+          "compare: expected auto, list, bag or set, got \"sorted\"" },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -758,6 +788,9 @@ static const struct {
                  "\"edit\"},\"response\":\"春天来了吗\"}" },
     { "similar", "{\"expected\":\"春天来了\",\"options\":{\"metric\":"
                  "\"chrf\"},\"response\":\"春天来了吗\"}" },
+    { "sql", "{\"expected\":\"SELECT a FROM t ORDER BY a\",\"options\":{\"db\":"
+             "\"CREATE TABLE t(a); INSERT INTO t VALUES (1),(2)\"},"
+             "\"response\":\"SELECT a+1-1 FROM t ORDER BY 1\"}" },
 };
 
 START_TEST(every_failed_allocation_is_reported)

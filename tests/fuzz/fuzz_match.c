@@ -19,6 +19,9 @@ static const struct {
     { &match_number, "{\"value\":3,\"unit\":\"km\"}", "{}" },
     { &match_number, "[\"1/3\",\"50%\"]", "{\"tolerance\":0.01}" },
     { &match_regex, "\"(a|b)+c\"", "{\"flags\":\"i\"}" },
+    { &match_sql, "[\"SELECT a FROM t ORDER BY b LIMIT 2\",\"SELECT 1\"]",
+      "{\"db\":\"CREATE TABLE t(a, b TEXT); INSERT INTO t VALUES (1,'x'),"
+      "(2.5,'y'),(NULL,'x')\",\"columns\":\"any\"}" },
     { &match_regex, "\"1\"", "{\"pattern\":\"(\\\\d+)元\"}" },
     { &match_number, "24",
       "{\"score\":\"log\",\"scale\":216,\"cut\":[{\"pattern\":\"(\\\\d+)年\","
