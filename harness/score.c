@@ -20,20 +20,20 @@
  * could change. */
 enum { LOGPROB_VERSION = 2, SETTINGS_CHARS = 16 };
 
-void judge_free(struct judge *j)
+void scorer_free(struct scorer *j)
 {
     json_free(j->options);
-    *j = (struct judge){ 0 };
+    *j = (struct scorer){ 0 };
 }
 
-static enum err_code use_matcher(struct judge *j, const char *text,
+static enum err_code use_matcher(struct scorer *j, const char *text,
                                  struct err *e)
 {
     const char *name, *nearest;
 
     if (j->text && (j->text == text || strcmp(j->text, text) == 0))
         return ERR_OK;
-    judge_free(j);
+    scorer_free(j);
     if (json_parse(&j->options, str_of(text), e) ||
         json_get_str(j->options, "name", &name, e))
         return err_wrap(e, "matcher");
@@ -63,9 +63,9 @@ static const char *settings_hash(const struct score_in *in, struct arena *a)
     return arena_dup(a, hex, SETTINGS_CHARS);
 }
 
-enum err_code judge_prepare(struct judge *j, const struct score_in *in,
-                            struct arena *a, struct store_score *out,
-                            struct err *e)
+enum err_code scorer_prepare(struct scorer *j, const struct score_in *in,
+                             struct arena *a, struct store_score *out,
+                             struct err *e)
 {
     *out = (struct store_score){ .matcher = "logprob",
                                  .version = LOGPROB_VERSION };
@@ -181,7 +181,7 @@ static bool is_near(const struct ranking *r)
     return r->first.value - r->second.value < NEAR_TIE_NATS / shorter;
 }
 
-static enum err_code judge_options(const struct judge *j,
+static enum err_code judge_options(const struct scorer *j,
                                    const struct score_in *in,
                                    const struct json *answer, struct arena *a,
                                    struct store_score *out, struct err *e)
@@ -250,7 +250,7 @@ static void take_match(const struct score_in *in, const struct match_out *m,
     }
 }
 
-static enum err_code judge_text(const struct judge *j,
+static enum err_code judge_text(const struct scorer *j,
                                 const struct score_in *in,
                                 const struct json *answer,
                                 const struct json *choices, struct arena *a,
@@ -280,8 +280,9 @@ static enum err_code judge_text(const struct judge *j,
     return rc;
 }
 
-enum err_code judge_run(const struct judge *j, const struct score_in *in,
-                        struct arena *a, struct store_score *out, struct err *e)
+enum err_code scorer_judge(const struct scorer *j, const struct score_in *in,
+                           struct arena *a, struct store_score *out,
+                           struct err *e)
 {
     struct json *answer = NULL, *choices = NULL;
     enum err_code rc = json_parse(&answer, str_of(in->answer), e);
@@ -302,12 +303,12 @@ enum err_code judge_run(const struct judge *j, const struct score_in *in,
 enum err_code score_judge(const struct score_in *in, struct arena *a,
                           struct store_score *out, struct err *e)
 {
-    struct judge j = { 0 };
-    enum err_code rc = judge_prepare(&j, in, a, out, e);
+    struct scorer j = { 0 };
+    enum err_code rc = scorer_prepare(&j, in, a, out, e);
 
     if (!rc)
-        rc = judge_run(&j, in, a, out, e);
-    judge_free(&j);
+        rc = scorer_judge(&j, in, a, out, e);
+    scorer_free(&j);
     return rc;
 }
 

@@ -140,15 +140,15 @@ static enum err_code add_waiting(struct score_waiting *w, int64_t sample,
     return ERR_OK;
 }
 
-static enum err_code judge_sample(struct judge *j, const struct job *job,
+static enum err_code judge_sample(struct scorer *j, const struct job *job,
                                   struct arena *a, struct score_waiting *w,
                                   struct store_score *out, struct err *e)
 {
-    if (judge_prepare(j, &job->in, a, out, e))
+    if (scorer_prepare(j, &job->in, a, out, e))
         return e->code;
     if (w && j->kind->executes && !job->in.logprobs_json)
         return add_waiting(w, job->sample, e);
-    return judge_run(j, &job->in, a, out, e);
+    return scorer_judge(j, &job->in, a, out, e);
 }
 
 enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
@@ -157,7 +157,7 @@ enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
 {
     struct job job = { 0 };
     struct page page = { &job, 0, a };
-    struct judge j = { 0 };
+    struct scorer j = { 0 };
     enum err_code rc;
 
     *out = (struct store_score){ 0 };
@@ -167,7 +167,7 @@ enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
     if (page.n == 0 || !job.in.answer)
         return ERR_OK;
     rc = judge_sample(&j, &job, a, waiting, out, e);
-    judge_free(&j);
+    scorer_free(&j);
     if (rc)
         return fail_job(&job, e);
     return out->verdict ? store_put_score(s, sample, out, e) : ERR_OK;
@@ -207,7 +207,7 @@ struct share {
     struct job *jobs;
     size_t n;
     bool all, execute;
-    struct judge judge;
+    struct scorer judge;
     struct arena arena;
     enum err_code rc;
     struct err err;
@@ -230,11 +230,11 @@ static enum err_code judge_job(struct share *w, struct job *job)
 
     if (!job->in.answer)
         return ERR_OK;
-    if (judge_prepare(&w->judge, &job->in, &w->arena, &job->new, &w->err))
+    if (scorer_prepare(&w->judge, &job->in, &w->arena, &job->new, &w->err))
         return fail_job(job, &w->err);
     if (is_over(w, job))
         return ERR_OK;
-    rc = judge_run(&w->judge, &job->in, &w->arena, &job->new, &w->err);
+    rc = scorer_judge(&w->judge, &job->in, &w->arena, &job->new, &w->err);
     job->lacks = rc == ERR_NOENV && w->judge.kind->executes;
     job->due = !rc;
     if (job->lacks)
@@ -250,7 +250,7 @@ static void *judge_share(void *arg)
     for (size_t i = 0; i < w->n && !w->rc; i++)
         w->rc = judge_job(w, &w->jobs[i]);
     /* The text it was parsed from goes with the page. */
-    judge_free(&w->judge);
+    scorer_free(&w->judge);
     return NULL;
 }
 

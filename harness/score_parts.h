@@ -8,19 +8,19 @@
 
 /* A matcher's JSON is the same for most samples: it is parsed when it changes.
  * Start with zeroes. */
-struct judge {
+struct scorer {
     const char *text; /* of the last matcher; the caller's memory */
     struct json *options;
     const struct match_kind *kind;
 };
-void judge_free(struct judge *j);
+void scorer_free(struct scorer *j);
 /* Who judges, before it does: enough to see whether a stored score holds. */
-enum err_code judge_prepare(struct judge *j, const struct score_in *in,
-                            struct arena *a, struct store_score *out,
-                            struct err *e) MUST_CHECK;
-/* Completes what judge_prepare() began. */
-enum err_code judge_run(const struct judge *j, const struct score_in *in,
-                        struct arena *a, struct store_score *out,
-                        struct err *e) MUST_CHECK;
+enum err_code scorer_prepare(struct scorer *j, const struct score_in *in,
+                             struct arena *a, struct store_score *out,
+                             struct err *e) MUST_CHECK;
+/* Completes what scorer_prepare() began. */
+enum err_code scorer_judge(const struct scorer *j, const struct score_in *in,
+                           struct arena *a, struct store_score *out,
+                           struct err *e) MUST_CHECK;
 
 #endif
