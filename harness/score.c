@@ -312,7 +312,7 @@ enum err_code score_judge(const struct score_in *in, struct arena *a,
     return rc;
 }
 
-static enum err_code list_candidates(const struct judge *j,
+static enum err_code list_candidates(const struct scorer *j,
                                      const struct score_in *in, struct arena *a,
                                      struct match_candidates *out,
                                      struct err *e)
@@ -336,7 +336,7 @@ static enum err_code list_candidates(const struct judge *j,
 enum err_code score_candidates(const struct score_in *in, struct arena *a,
                                struct match_candidates *out, struct err *e)
 {
-    struct judge j = { 0 };
+    struct scorer j = { 0 };
     enum err_code rc;
 
     *out = (struct match_candidates){ .n = 0 };
@@ -346,6 +346,6 @@ enum err_code score_candidates(const struct score_in *in, struct arena *a,
     rc = use_matcher(&j, in->matcher, e);
     if (!rc && j.kind->candidates)
         rc = list_candidates(&j, in, a, out, e);
-    judge_free(&j);
+    scorer_free(&j);
     return rc == ERR_LIMIT ? ERR_OK : rc;
 }
