@@ -26,8 +26,7 @@ static const char *const better_zh[] = {
 };
 static const char *const better_en[] = {
     "to the point: it does what the user asked, form, length and role included",
-    "correct: no error of fact, reasoning or arithmetic; a reference answer, "
-    "where there is one, decides",
+    "correct: no error of fact, reasoning or arithmetic; a reference decides",
     "complete: nothing that matters is missing, nothing beside the point",
     "fit: clearly put, nothing harmful or rude",
 };
@@ -36,8 +35,8 @@ static const char *const correct_zh[] = {
     "推理过程好坏不影响分数",
 };
 static const char *const correct_en[] = {
-    "full marks if the final result agrees with the reference answer (with the "
-    "facts if there is none), none if it does not",
+    ("full marks if the final result agrees with the reference answer (with "
+     "the facts if there is none), none if it does not"),
     "how the result was reached does not matter",
 };
 #define CRITERIA(list)                                                         \

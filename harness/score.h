@@ -84,13 +84,18 @@ enum err_code score_the_waiting(struct store *s, const struct score_waiting *w,
                                 const volatile sig_atomic_t *interrupts,
                                 struct score_totals *t,
                                 struct err *e) MUST_CHECK;
+struct score_params {
+    bool all;     /* also what today's matcher has judged already */
+    bool dry_run; /* judge, but write nothing */
+    bool changes; /* note what changes: store_begin_changes() */
+    void (*progress)(void *user, int64_t done, int64_t n); /* or NULL */
+    void *user;
+};
 /* Scores stored responses with today's matchers: those without a score or
- * whose matcher, version or settings changed; all: every one.  Commits as it
- * goes, so that a later call takes up an interrupted one.  progress may be
- * NULL. */
-enum err_code score_all(struct store *s, bool all,
-                        void (*progress)(void *, int64_t done, int64_t n),
-                        void *user, struct score_totals *t,
-                        struct err *e) MUST_CHECK;
+ * whose matcher, version or settings changed.  Commits as it goes, so that a
+ * later call takes up an interrupted one.  *totals counts the same in a dry
+ * run, for which the store may be open for reading only. */
+enum err_code score_all(struct store *s, const struct score_params *p,
+                        struct score_totals *t, struct err *e) MUST_CHECK;
 
 #endif

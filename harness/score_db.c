@@ -294,44 +294,26 @@ static void count(const struct job *job, struct score_totals *t)
     t->to_wrong += was && !is;
 }
 
-static enum err_code write_page(struct store *s, const struct page *p,
-                                struct score_waiting *waiting,
-                                struct score_totals *t, struct err *e)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        const struct job *job = &p->jobs[i];
-        if (job->waits && add_waiting(waiting, job->sample, e))
-            return e->code;
-        t->unscored += job->lacks;
-        t->current += job->in.answer && !job->due && !job->waits && !job->lacks;
-        if (!job->due)
-            continue;
-        count(job, t);
-        if (!same_row(&job->old, &job->new) &&
-            store_put_score(s, job->sample, &job->new, e))
-            return e->code;
-    }
-    return store_flush(s, e);
-}
-
 /* What score_all() and score_the_waiting() work with. */
 struct scoring {
     struct store *store;
     struct arena arena;
     struct page page;
     struct share share[THREADS];
+    const struct score_params *params;
+    int64_t n; /* responses there are */
     struct score_waiting *waiting;
     struct score_totals *t;
     struct err *e;
 };
 
-static enum err_code open_scoring(struct scoring *c, size_t page, bool all)
+static enum err_code open_scoring(struct scoring *c, size_t page)
 {
     c->page =
         (struct page){ mem_array(page, sizeof(struct job)), 0, &c->arena };
     arena_init(&c->arena, 0);
     for (size_t i = 0; i < THREADS; i++) {
-        c->share[i].all = all;
+        c->share[i].all = c->params->all;
         arena_init(&c->share[i].arena, 0);
     }
     return c->page.jobs ? ERR_OK : err_set(c->e, ERR_NOMEM, "no memory");
@@ -343,6 +325,36 @@ static void close_scoring(struct scoring *c)
         arena_free(&c->share[i].arena);
     arena_free(&c->arena);
     mem_free(c->page.jobs);
+}
+
+static enum err_code write_job(struct scoring *c, const struct job *job)
+{
+    const struct score_params *p = c->params;
+
+    if (p->changes && job->old.verdict && !same_outcome(&job->old, &job->new) &&
+        store_note_change(c->store, job->sample, &job->old, &job->new, c->e))
+        return c->e->code;
+    if (p->dry_run || same_row(&job->old, &job->new))
+        return ERR_OK;
+    return store_put_score(c->store, job->sample, &job->new, c->e);
+}
+
+static enum err_code write_page(struct scoring *c)
+{
+    for (size_t i = 0; i < c->page.n; i++) {
+        const struct job *job = &c->page.jobs[i];
+        if (job->waits && add_waiting(c->waiting, job->sample, c->e))
+            return c->e->code;
+        c->t->unscored += job->lacks;
+        c->t->current +=
+            job->in.answer && !job->due && !job->waits && !job->lacks;
+        if (!job->due)
+            continue;
+        count(job, c->t);
+        if (write_job(c, job))
+            return c->e->code;
+    }
+    return store_flush(c->store, c->e);
 }
 
 /* Judges the page that has been read, and writes what came of it. */
@@ -357,7 +369,7 @@ static enum err_code score_page(struct scoring *c)
         if (c->share[i].lacks.code)
             c->t->lacks = c->share[i].lacks;
     }
-    return write_page(c->store, &c->page, c->waiting, c->t, c->e);
+    return write_page(c);
 }
 
 static enum err_code take_count(void *user, const struct store_row *r,
@@ -396,17 +408,18 @@ static enum err_code read_waiting(struct scoring *c,
     return rc;
 }
 
-enum err_code score_the_waiting(struct store *s, const struct score_waiting *w,
-                                bool all,
-                                const volatile sig_atomic_t *interrupts,
-                                struct score_totals *t, struct err *e)
+static enum err_code judge_waiting(struct store *s,
+                                   const struct score_waiting *w,
+                                   const struct score_params *p,
+                                   const volatile sig_atomic_t *interrupts,
+                                   struct score_totals *t, struct err *e)
 {
-    struct scoring c = { .store = s, .t = t, .e = e };
+    struct scoring c = { .store = s, .params = p, .t = t, .e = e };
     enum err_code rc;
 
     if (!w->n)
         return ERR_OK;
-    rc = open_scoring(&c, PAGE_WAITING, all);
+    rc = open_scoring(&c, PAGE_WAITING);
     for (size_t i = 0; i < THREADS; i++)
         c.share[i].execute = true;
     for (size_t at = 0; at < w->n && !rc; at += PAGE_WAITING) {
@@ -420,6 +433,16 @@ enum err_code score_the_waiting(struct store *s, const struct score_waiting *w,
     return rc;
 }
 
+enum err_code score_the_waiting(struct store *s, const struct score_waiting *w,
+                                bool all,
+                                const volatile sig_atomic_t *interrupts,
+                                struct score_totals *t, struct err *e)
+{
+    const struct score_params p = { .all = all };
+
+    return judge_waiting(s, w, &p, interrupts, t, e);
+}
+
 /* ---- All of them ---- */
 
 static enum err_code read_page(struct scoring *c, int64_t after)
@@ -431,35 +454,46 @@ static enum err_code read_page(struct scoring *c, int64_t after)
                        take_job, &c->page, c->e, "ii", after, (int64_t)PAGE);
 }
 
-enum err_code score_all(struct store *s, bool all,
-                        void (*progress)(void *, int64_t done, int64_t n),
-                        void *user, struct score_totals *t, struct err *e)
+static enum err_code score_pages(struct scoring *c)
+{
+    const struct score_params *p = c->params;
+    int64_t done = 0, after = 0;
+    enum err_code rc = store_query(c->store, "SELECT count(*) FROM response",
+                                   take_count, &c->n, c->e, "");
+
+    while (!rc && (after == 0 || c->page.n == PAGE)) {
+        rc = read_page(c, after);
+        if (!rc)
+            rc = score_page(c);
+        after = c->page.n ? c->page.jobs[c->page.n - 1].sample : INT64_MAX;
+        done += (int64_t)c->page.n;
+        if (!rc && p->progress)
+            p->progress(p->user, done - (int64_t)c->waiting->n, c->n);
+    }
+    return rc;
+}
+
+enum err_code score_all(struct store *s, const struct score_params *p,
+                        struct score_totals *t, struct err *e)
 {
     struct score_waiting waiting = { 0 };
-    struct scoring c = { .store = s, .waiting = &waiting, .t = t, .e = e };
-    int64_t n = 0, done = 0, after = 0;
-    enum err_code rc = open_scoring(&c, PAGE, all);
+    struct scoring c = {
+        .store = s, .params = p, .waiting = &waiting, .t = t, .e = e
+    };
+    enum err_code rc = open_scoring(&c, PAGE);
 
     *t = (struct score_totals){ 0 };
+    if (!rc && p->changes)
+        rc = store_begin_changes(s, e);
     if (!rc)
-        rc = store_query(s, "SELECT count(*) FROM response", take_count, &n, e,
-                         "");
-    while (!rc && (after == 0 || c.page.n == PAGE)) {
-        rc = read_page(&c, after);
-        if (!rc)
-            rc = score_page(&c);
-        after = c.page.n ? c.page.jobs[c.page.n - 1].sample : INT64_MAX;
-        done += (int64_t)c.page.n;
-        if (!rc && progress)
-            progress(user, done - (int64_t)waiting.n, n);
-    }
+        rc = score_pages(&c);
     close_scoring(&c);
     if (!rc)
-        rc = score_the_waiting(s, &waiting, all, NULL, t, e);
-    if (!rc)
+        rc = judge_waiting(s, &waiting, p, NULL, t, e);
+    if (!rc && !p->dry_run)
         rc = store_refresh(s, e);
-    if (!rc && progress && waiting.n)
-        progress(user, n, n);
+    if (!rc && p->progress && waiting.n)
+        p->progress(p->user, c.n, c.n);
     score_waiting_free(&waiting);
     return rc;
 }

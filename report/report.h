@@ -67,6 +67,7 @@ struct report_params {
     size_t n_args;
     const char *by;      /* columns of matrix; NULL: "ability" */
     const char *verdict; /* audit: only samples of this outcome */
+    bool this_call;      /* rescore: temp.rescored instead of the history */
     double alpha;        /* 0.05 */
     const char *plot;    /* file to write, .svg or .png; NULL: none */
     const char *keep;    /* folder for the plot's script and data */
@@ -105,7 +106,7 @@ struct report_kind {
     enum err_code (*plot)(const struct report_params *p, struct err *e);
 };
 /* clang-format off */
-#define REPORT_KINDS(X) X(audit) X(cost) X(judge) X(matrix) X(rank)
+#define REPORT_KINDS(X) X(audit) X(cost) X(judge) X(matrix) X(rank) X(rescore)
 /* clang-format on */
 #define REPORT_DECL(name) extern const struct report_kind report_##name;
 REPORT_KINDS(REPORT_DECL)

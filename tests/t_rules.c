@@ -44,13 +44,14 @@ static void ask(struct bench *b, const char *model, size_t n,
                 const char *const *texts, size_t n_texts)
 {
     struct fill f = fill_make(b->db, model, "s", n);
+    const struct score_params usual = { 0 };
     struct score_totals t;
 
     for (size_t i = 0; i < n; i++) {
         struct store_sample k = fill_key(&f, i);
         (void)fill_answer(b->db, &k, texts[i % n_texts], NULL);
     }
-    t_ok(score_all(b->db, false, NULL, NULL, &t, &err), &err);
+    t_ok(score_all(b->db, &usual, &t, &err), &err);
 }
 
 static void audit(struct bench *b, struct rules_audit *r)
@@ -161,12 +162,13 @@ START_TEST(a_run_is_compared_with_the_models_others)
     ask(&b, "m", 30, good, 1);
     {
         struct fill f = fill_make(b.db, "m", "s2", 30);
+        const struct score_params usual = { 0 };
         struct score_totals t;
         for (size_t i = 0; i < 30; i++) {
             struct store_sample k = fill_key(&f, i);
             (void)fill_answer(b.db, &k, bad[0], NULL);
         }
-        t_ok(score_all(b.db, false, NULL, NULL, &t, &err), &err);
+        t_ok(score_all(b.db, &usual, &t, &err), &err);
     }
     audit(&b, &r);
     for (size_t i = 0; i < r.n_drifts; i++)

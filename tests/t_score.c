@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "report/report.h"
 #include "tests/store_fill.h"
 #include "tests/t.h"
 
@@ -344,6 +345,16 @@ static void hundred(struct store *s)
     }
 }
 
+static enum err_code again(struct store *s, bool all, struct seen *seen,
+                           struct score_totals *t)
+{
+    const struct score_params p = { .all = all,
+                                    .progress = seen ? on_progress : NULL,
+                                    .user = seen };
+
+    return score_all(s, &p, t, &err);
+}
+
 START_TEST(unscored_responses_are_scored_once)
 {
     struct store *s = open_db("all");
@@ -351,7 +362,7 @@ START_TEST(unscored_responses_are_scored_once)
     struct seen seen = { 0 };
 
     hundred(s);
-    ok(score_all(s, false, on_progress, &seen, &t, &err));
+    ok(again(s, false, &seen, &t));
     ck_assert_int_eq(t.scored, 100);
     ck_assert_int_eq(t.changed, 0); /* they had no score */
     ck_assert_int_eq(t.unparsable, 10);
@@ -360,13 +371,112 @@ START_TEST(unscored_responses_are_scored_once)
     ck_assert_str_eq(fill_text(s, "SELECT correct || ' ' || wrong || ' ' || "
                                   "unparsable FROM leaderboard"),
                      "60 30 10");
-    ok(score_all(s, false, NULL, NULL, &t, &err));
+    ok(again(s, false, NULL, &t));
     ck_assert_int_eq(t.scored, 0);
     ck_assert_int_eq(t.current, 100);
-    ok(score_all(s, true, NULL, NULL, &t, &err));
+    ok(again(s, true, NULL, &t));
     ck_assert_int_eq(t.scored, 100);
     ck_assert_int_eq(t.changed, 0);
     ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score_history"), 0);
+    store_close(s);
+}
+END_TEST
+
+/* The report of what changed, in both sources the same. */
+static void report_changes(struct store *s, bool this_call)
+{
+    static const struct report_format *const formats[] = { &format_csv,
+                                                           &format_table };
+    const struct report_style wide = { 0 };
+    struct arena a;
+    struct report_params p = { .store = s,
+                               .this_call = this_call,
+                               .arena = &a };
+    struct table *tables;
+    char name[64];
+    size_t n;
+
+    arena_init(&a, 0);
+    ok(report_rescore.make(&p, &tables, &n, &err));
+    for (size_t i = 0; i < 2; i++) {
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        formats[i]->print(tables, n, &wide, &out);
+        snprintf(name, sizeof name, "report/rescore.%s", formats[i]->name);
+        t_golden(name, buf_view(&out));
+        buf_free(&out);
+    }
+    arena_free(&a);
+}
+
+static const struct {
+    struct store_score old, now;
+} changes[] = {
+    { { "choice", 1, "a", "wrong", 0, "A", "guess", 0, 1, false },
+      { "choice", 2, "a", "correct", 1, "B", "answer-is", 0, 1, false } },
+    { { "choice", 1, "a", "correct", 1, "B", "guess", 0, 1, false },
+      { "choice", 2, "a", "unparsable", 0, "", "", 0, 0, false } },
+    { { "choice", 2, "a", "wrong", 0, "C", "last", 0, 1, false },
+      { "choice", 2, "b", "refused", 0, "", "refusal", 0, 1, false } },
+    { { "exact", 4, "a", "correct", 1, "B", "whole", 0, 1, false },
+      { "choice", 2, "a", "correct", 1, "B", "whole", 0, 1, false } },
+};
+
+START_TEST(changes_are_reported_of_the_call_and_of_the_history)
+{
+    struct store *s = open_db("report");
+    struct fill f = fill_make(s, "m1", "suite", 4);
+
+    ok(store_begin_changes(s, &err));
+    for (size_t i = 0; i < 4; i++) {
+        struct store_sample k = fill_key(&f, i);
+        int64_t id = fill_answer(s, &k, "B", NULL);
+        ok(store_put_score(s, id, &changes[i].old, &err));
+        ok(store_put_score(s, id, &changes[i].now, &err));
+        if (i < 3) /* the last has another matcher and the same outcome */
+            ok(store_note_change(s, id, &changes[i].old, &changes[i].now,
+                                 &err));
+    }
+    report_changes(s, true);
+    report_changes(s, false);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(a_dry_run_tells_the_changes_and_writes_nothing)
+{
+    struct score_params p = { .dry_run = true, .changes = true };
+    struct store *s = open_db("dry");
+    struct score_totals t;
+
+    hundred(s);
+    ok(again(s, false, NULL, &t));
+    ok(store_exec(s,
+                  "UPDATE score SET version = 0, verdict = 'wrong', score = 0,"
+                  " rule = 'guess' WHERE sample IN (SELECT sample FROM score"
+                  " WHERE verdict = 'correct' LIMIT 3);"
+                  "UPDATE score SET version = 1, verdict = 'correct',"
+                  " score = 1, settings = 'x' WHERE sample = (SELECT"
+                  " min(sample) FROM score WHERE verdict = 'unparsable')",
+                  &err));
+    ok(score_all(s, &p, &t, &err));
+    ck_assert_int_eq(t.to_correct, 3);
+    ck_assert_int_eq(t.to_wrong, 1);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score_history"), 0);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score"
+                                 " WHERE version = 0"),
+                     3);
+    ck_assert_int_eq(
+        fill_int(s, "SELECT count(*) FROM temp.rescored WHERE old_verdict ="
+                    " 'wrong' AND old_rule = 'guess' AND verdict = 'correct'"
+                    " AND old_version = 0 AND version > 0"),
+        3);
+    p.dry_run = false;
+    ok(score_all(s, &p, &t, &err));
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM temp.rescored"), 4);
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM score_history"), 4);
+    ok(score_all(s, &p, &t, &err));
+    ck_assert_int_eq(fill_int(s, "SELECT count(*) FROM temp.rescored"), 0);
     store_close(s);
 }
 END_TEST
@@ -377,7 +487,7 @@ START_TEST(a_changed_matcher_is_noticed_and_counted)
     struct score_totals t;
 
     hundred(s);
-    ok(score_all(s, false, NULL, NULL, &t, &err));
+    ok(again(s, false, NULL, &t));
     /* As if an older matcher had read 5 of them otherwise. */
     ok(store_exec(s,
                   "UPDATE score SET version = 0, verdict = 'wrong', "
@@ -387,7 +497,7 @@ START_TEST(a_changed_matcher_is_noticed_and_counted)
                   "score = 1 WHERE sample IN (SELECT sample FROM score "
                   "WHERE verdict = 'wrong' AND version > 0 LIMIT 2)",
                   &err));
-    ok(score_all(s, false, NULL, NULL, &t, &err));
+    ok(again(s, false, NULL, &t));
     ck_assert_int_eq(t.scored, 5);
     ck_assert_int_eq(t.changed, 5);
     ck_assert_int_eq(t.to_correct, 3);
@@ -412,7 +522,7 @@ START_TEST(rescoring_walks_many_pages)
         k.trial = i / FILL_ITEMS;
         fill_answer(s, &k, i % 2 ? "B" : "C", NULL);
     }
-    ok(score_all(s, false, on_progress, &seen, &t, &err));
+    ok(again(s, false, &seen, &t));
     ck_assert_int_eq(t.scored, 9000);
     ck_assert_int_eq(seen.calls, 3);
     ck_assert_int_eq(fill_int(s, "SELECT sum(correct) FROM leaderboard"), 4500);
@@ -430,7 +540,7 @@ START_TEST(an_item_that_cannot_be_judged_is_named)
                   "UPDATE item SET matcher = '{\"name\":\"oracle\"}' "
                   "WHERE digest = 'suite-item-7'",
                   &err));
-    ck_assert_int_eq(score_all(s, false, NULL, NULL, &t, &err), ERR_FORMAT);
+    ck_assert_int_eq(again(s, false, NULL, &t), ERR_FORMAT);
     ck_assert_msg(strstr(err.msg, "sample 8") && strstr(err.msg, "oracle"),
                   "%s", err.msg);
     store_close(s);
@@ -447,13 +557,13 @@ START_TEST(no_memory_while_scoring_leaves_it_to_a_later_call)
     ok(store_flush(s, &err));
     for (size_t n = 1; rc && n < 100000; n += 1 + n / 4) {
         mem_fail_at(n, false);
-        rc = score_all(s, true, NULL, NULL, &t, &err);
+        rc = again(s, true, NULL, &t);
         mem_fail_at(0, false);
         ck_assert(rc == ERR_OK || rc == ERR_NOMEM);
         if (n > 5000)
             break;
     }
-    ok(score_all(s, true, NULL, NULL, &t, &err));
+    ok(again(s, true, NULL, &t));
     ck_assert_str_eq(fill_text(s, "SELECT correct || ' ' || wrong || ' ' || "
                                   "unparsable FROM leaderboard"),
                      "60 30 10");
@@ -488,6 +598,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_sample_without_a_response_is_not_judged);
     tcase_add_test(tc, each_turn_has_its_own_answer_and_matcher);
     tcase_add_test(tc, unscored_responses_are_scored_once);
+    tcase_add_test(tc, changes_are_reported_of_the_call_and_of_the_history);
+    tcase_add_test(tc, a_dry_run_tells_the_changes_and_writes_nothing);
     tcase_add_test(tc, a_changed_matcher_is_noticed_and_counted);
     tcase_add_test(tc, rescoring_walks_many_pages);
     tcase_add_test(tc, an_item_that_cannot_be_judged_is_named);

@@ -5,14 +5,17 @@
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
+#include "harness/cli/cli_table.h"
 #include "harness/cli/cmd.h"
 #include "harness/score.h"
 
-enum option_key { OPT_DB = 0x100, OPT_ALL, OPT_JSON };
+enum option_key { OPT_DB = 0x100, OPT_ALL, OPT_DRY_RUN, OPT_DIFF, OPT_JSON };
 
 struct options {
     const char *db;
-    bool all, json;
+    struct score_params params;
+    const struct report_format *format; /* of --diff */
+    bool json;
     int64_t shown_ns; /* when progress was last shown, or the start */
     bool shown;
 };
@@ -21,7 +24,14 @@ static const struct argp_option rows[] = {
     { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 0 },
     { "all", OPT_ALL, NULL, 0,
       "also what the same matcher and version has judged", 0 },
-    { "json", OPT_JSON, NULL, 0, "print the totals as JSON", 0 },
+    { "dry-run", OPT_DRY_RUN, NULL, 0, "write nothing, only say what changes",
+      0 },
+    { "diff", OPT_DIFF, NULL, 0,
+      "list what changes: old and new verdict, matcher, rule", 0 },
+    { "format", 'f', "FORMAT", 0, "of the list: table, md, csv, json or html",
+      0 },
+    { "json", OPT_JSON, NULL, 0,
+      "print the totals, or with --diff the list, as JSON", 0 },
     { 0 },
 };
 
@@ -34,8 +44,16 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         o->db = arg;
         return 0;
     case OPT_ALL:
-        o->all = true;
+        o->params.all = true;
         return 0;
+    case OPT_DRY_RUN:
+        o->params.dry_run = true;
+        return 0;
+    case OPT_DIFF:
+        o->params.changes = true;
+        return 0;
+    case 'f':
+        return cli_arg_format(st, arg, &o->format);
     case OPT_JSON:
         o->json = true;
         return 0;
@@ -101,47 +119,81 @@ static void print_text(const struct score_totals *t, struct buf *out)
                t->changed, t->to_correct, t->to_wrong);
 }
 
-static enum err_code score(struct options *o, struct score_totals *t,
-                           struct err *e)
+/* The list of --diff; the totals then go to stderr. */
+static enum err_code print_changes(const struct options *o, struct store *s,
+                                   struct err *e)
+{
+    struct arena a;
+    struct report_params p = { .store = s, .this_call = true, .arena = &a };
+    struct table *tables;
+    size_t n;
+    enum err_code rc;
+
+    arena_init(&a, 0);
+    rc = report_rescore.make(&p, &tables, &n, e);
+    if (!rc)
+        rc = cli_print_tables(tables, n, o->format, e);
+    arena_free(&a);
+    return rc;
+}
+
+static enum err_code print_totals(const struct options *o,
+                                  const struct score_totals *t, struct err *e)
+{
+    struct buf out;
+    enum err_code rc = ERR_OK;
+
+    buf_init(&out, 4096);
+    if (o->json && !o->params.changes)
+        print_json(t, &out);
+    else
+        print_text(t, &out);
+    if (o->params.changes)
+        fputs(out.p, stderr);
+    else
+        rc = cli_print(&out, e);
+    buf_free(&out);
+    if (!rc && t->unscored)
+        rc = err_set(e, ERR_NOENV,
+                     "%" PRId64 " answers stay without a score: %s",
+                     t->unscored, t->lacks.msg);
+    return rc;
+}
+
+static enum err_code score(struct options *o, struct err *e)
 {
     struct store *s = NULL;
+    struct score_totals t;
     /* One that is not there is not made: opened for reading it is missed. */
-    enum err_code rc = store_open(&s, o->db, !io_exists(o->db), e);
+    enum err_code rc =
+        store_open(&s, o->db, o->params.dry_run || !io_exists(o->db), e);
 
     o->shown_ns = io_now_ns();
+    o->params.progress = on_progress;
+    o->params.user = o;
     if (!rc)
-        rc = score_all(s, o->all, on_progress, o, t, e);
+        rc = score_all(s, &o->params, &t, e);
     if (o->shown && cli_stderr_is_terminal())
         fputs("\r\033[K", stderr);
+    if (!rc && o->params.changes)
+        rc = print_changes(o, s, e);
+    if (!rc)
+        rc = print_totals(o, &t, e);
     store_close(s);
     return rc;
 }
 
 static int run(int argc, char **argv)
 {
-    struct options o = { .db = DEFAULT_DB };
-    struct score_totals t;
-    struct buf out;
+    struct options o = { .db = DEFAULT_DB, .format = &format_table };
     struct err e;
     int rc = cli_parse(&argp, argc, argv, &o);
 
     if (rc)
         return rc - 1;
-    if (score(&o, &t, &e))
-        return cli_fail(&e);
-    buf_init(&out, 4096);
     if (o.json)
-        print_json(&t, &out);
-    else
-        print_text(&t, &out);
-    rc = cli_print(&out, &e) ? cli_fail(&e) : 0;
-    buf_free(&out);
-    if (!rc && t.unscored) {
-        err_set(&e, ERR_NOENV, "%" PRId64 " answers stay without a score: %s",
-                t.unscored, t.lacks.msg);
-        rc = cli_fail(&e);
-    }
-    return rc;
+        o.format = &format_json;
+    return score(&o, &e) ? cli_fail(&e) : 0;
 }
 
 const struct cmd cmd_score = {

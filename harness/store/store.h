@@ -146,6 +146,14 @@ enum err_code store_put_score(struct store *s, int64_t sample,
                               const struct store_score *c,
                               struct err *e) MUST_CHECK;
 
+/* What a rescoring changes, or would: temp.rescored of this connection, for
+ * `report rescore`.  Works on a store that is open for reading only. */
+enum err_code store_begin_changes(struct store *s, struct err *e) MUST_CHECK;
+enum err_code store_note_change(struct store *s, int64_t sample,
+                                const struct store_score *old,
+                                const struct store_score *now,
+                                struct err *e) MUST_CHECK;
+
 /* A query with its rows walked by a callback: all reading goes through here.
  * Parameters are bound in order: s text, i int64_t, d double, n null. */
 struct store_row; /* one row, valid inside the callback */

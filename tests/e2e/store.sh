@@ -27,13 +27,20 @@ exits 4 "what is missing is named" "$MOKAO" merge --db "$TMP/all.db" "$TMP/none.
 says err none.db
 exits 2 "merge wants databases" "$MOKAO" merge
 
+k=$(sql "$TMP/all.db" "SELECT count(*) FROM score WHERE verdict <> 'unparsable'")
 sql "$TMP/all.db" "UPDATE score SET verdict = 'unparsable', score = 0, version = 0"
 n=$(sql "$TMP/all.db" "SELECT count(*) FROM score")
+exits 0 "a dry run says what would change" "$MOKAO" score --dry-run --diff --format csv --db "$TMP/all.db"
+says err "$n scored"
+ok "response by response" same "$(grep -c ',unparsable,' "$TMP/out")" "$k"
+ok "and writes nothing" same "$(sql "$TMP/all.db" "SELECT count(*) FROM score_history")" 0
 exits 0 "scores again what an older matcher judged" "$MOKAO" score --db "$TMP/all.db"
 says out "$n scored"
 content "$TMP/all.db" >"$TMP/got"
 ok "to the same verdicts" cmp "$TMP/want" "$TMP/got"
 ok "the old ones are kept" same "$(sql "$TMP/all.db" "SELECT count(*) FROM score_history")" "$n"
+exits 0 "the report tells it later" "$MOKAO" report rescore --format csv --db "$TMP/all.db"
+ok "the same" same "$(grep -c ',unparsable,' "$TMP/out")" "$k"
 exits 0 "then nothing is due" "$MOKAO" score --json --db "$TMP/all.db"
 says out '"scored":0'
 exits 4 "no database is made" "$MOKAO" score --db "$TMP/none.db"
