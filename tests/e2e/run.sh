@@ -51,7 +51,10 @@ ok "the database is sound" same "$(sqlite3 "$TMP/k.db" 'PRAGMA integrity_check')
 # shellcheck disable=SC2086
 (exec "$MOKAO" run -m $model $suites $ask --trials 50 --temperature 1 --db "$TMP/i.db" >"$TMP/out" 2>"$TMP/err") &
 pid=$!
-sleep 1
+for _ in $(seq 300); do # until the first answers are stored
+    [ "$(count "$TMP/i.db" 2>/dev/null || echo 0)" -gt 0 ] 2>/dev/null && break
+    sleep 0.1
+done
 kill -INT $pid
 wait $pid
 ok "interrupted runs exit with 130" same $? 130
