@@ -175,6 +175,18 @@ START_TEST(tool_reads_labelled_calls)
 }
 END_TEST
 
+START_TEST(class_reads_labelled_answers)
+{
+    run_golden(&match_class, 40);
+}
+END_TEST
+
+START_TEST(verse_reads_labelled_answers)
+{
+    run_golden(&match_verse, 20);
+}
+END_TEST
+
 START_TEST(similar_reads_labelled_answers)
 {
     run_golden(&match_similar, 40);
@@ -573,6 +585,21 @@ START_TEST(check_says_what_is_wrong)
           "answer: call 2: name: missing, expected a string" },
         { "tool", "{\"expected\":{\"name\":\"f\",\"arguments\":[1]}}",
           "answer: call 1: arguments: expected an object" },
+        { "class", "{\"expected\":\"甲\"}",
+          "labels: expected 2 to 128 of them, as a list or as "
+          "{\"label\": [\"synonym\"]}" },
+        { "class",
+          "{\"expected\":\"丙\",\"options\":{\"labels\":[\"甲\",\"乙\"]}}",
+          "answer: \"丙\" is no label" },
+        { "class",
+          "{\"expected\":\"甲\",\"options\":{\"labels\":{\"甲\":\"a\",\"乙\":[]}}}",
+          "labels: 甲: expected a list of synonyms" },
+        { "exact", "{\"expected\":\"甲\",\"options\":{\"as\":\"city\"}}",
+          "as: expected name, got \"city\"" },
+        { "verse", "{\"expected\":\"。\"}",
+          "answer: \"。\" has neither letter nor digit" },
+        { "verse", "{\"expected\":{\"any\":[\"x\"]}}",
+          "unknown member \"any\"; the nearest known one is \"all\"" },
         { "number", "{\"expected\":3,\"options\":{\"score\":\"log\"}}",
           "scale: expected a number above 1, and a \"score\"" },
         { "number", "{\"expected\":3,\"options\":{\"cut\":[{\"take\":1}]}}",
@@ -744,6 +771,9 @@ static const struct {
       "{\"expected\":\"B\",\"choices\":{\"A\":\"臺北\",\"B\":\"北京\"},"
       "\"response\":\"首都是北京，不是臺北\"}" },
     { "choice", "{\"expected\":\"B\",\"response\":\"我認為答案是Ｂ。\"}" },
+    { "class",
+      "{\"expected\":\"甲\",\"options\":{\"labels\":{\"甲\":[\"國\"],\"乙\":[]}},"
+      "\"response\":\"不是乙，类别为国。\"}" },
     { "constraints",
       "{\"expected\":[{\"kind\":\"length\",\"max\":99},{\"kind\":\"begin\","
       "\"words\":[\"春\",\"夏\"],\"of\":\"line\"},{\"kind\":\"distinct\",\"of\":"
@@ -791,6 +821,8 @@ static const struct {
     { "sql", "{\"expected\":\"SELECT a FROM t ORDER BY a\",\"options\":{\"db\":"
              "\"CREATE TABLE t(a); INSERT INTO t VALUES (1),(2)\"},"
              "\"response\":\"SELECT a+1-1 FROM t ORDER BY 1\"}" },
+    { "verse", "{\"expected\":{\"all\":[\"床前\",\"明月\"]},\"response\":"
+               "\"牀前，明月光\"}" },
 };
 
 START_TEST(every_failed_allocation_is_reported)
@@ -921,6 +953,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, constraints_are_held_as_labelled);
     tcase_add_test(tc, json_reads_labelled_answers);
     tcase_add_test(tc, tool_reads_labelled_calls);
+    tcase_add_test(tc, class_reads_labelled_answers);
+    tcase_add_test(tc, verse_reads_labelled_answers);
     tcase_add_test(tc, similar_reads_labelled_answers);
     tcase_add_test(tc, sql_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);

@@ -79,6 +79,7 @@ struct match_kind {
 
 #define MATCH_KINDS(X)                                                         \
     X(choice)                                                                  \
+    X(class)                                                                   \
     X(code)                                                                    \
     X(constraints)                                                             \
     X(contains)                                                                \
@@ -90,7 +91,8 @@ struct match_kind {
     X(regex)                                                                   \
     X(similar)                                                                 \
     X(sql)                                                                     \
-    X(tool)
+    X(tool)                                                                    \
+    X(verse)
 #define MATCH_DECL(name) extern const struct match_kind match_##name;
 MATCH_KINDS(MATCH_DECL)
 #undef MATCH_DECL

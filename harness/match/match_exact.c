@@ -86,9 +86,9 @@ struct look {
 };
 
 static enum err_code equals(const struct look *l, struct str got,
-                            const char *want, bool *yes, struct err *e)
+                            struct str expected, bool *yes, struct err *e)
 {
-    struct str expected = str_of(want), x, y;
+    struct str x, y;
     unsigned form = FORM | (has_han(expected) ? TEXT_NOPUNCT : 0);
     enum err_code rc =
         match_fold(unwrap(str_trim(expected)), form, l->a, &x, e);
@@ -101,6 +101,57 @@ static enum err_code equals(const struct look *l, struct str got,
     return rc;
 }
 
+/* A person is also meant by the last part of a name of several (爱因斯坦 of
+ * 阿尔伯特·爱因斯坦), and with a title. */
+static struct str last_part(struct str name)
+{
+    static const char *const marks[] = { "·", "・", "•", "‧", " " };
+
+    for (size_t i = 0, at; i < sizeof(marks) / sizeof(*marks); i++)
+        while ((at = str_find(name, str_of(marks[i]), 0)) != (size_t)-1)
+            name = str_sub(name, at + strlen(marks[i]), name.n);
+    return name;
+}
+
+static struct str without_title(struct str s)
+{
+    static const char *const before[] = { "Mr",     "Mrs", "Ms",   "Dr",
+                                          "Prof",   "Sir", "诗人", "作家",
+                                          "科学家", "皇帝" };
+    static const char *const after[] = { "先生", "女士", "小姐", "教授",
+                                         "老师", "同志", "博士", "院士",
+                                         "将军", "总统", "爵士" };
+
+    s = unwrap(str_trim(s));
+    for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
+        size_t n = strlen(before[i]);
+
+        if (str_starts(s, str_of(before[i])) && n < s.n &&
+            !match_is_latin(s.p[n]))
+            return unwrap(str_trim(str_sub(s, n, s.n)));
+    }
+    for (size_t i = 0; i < sizeof(after) / sizeof(*after); i++)
+        if (str_ends(s, str_of(after[i])) && s.n > strlen(after[i]))
+            return str_sub(s, 0, s.n - strlen(after[i]));
+    return s;
+}
+
+static bool is_name(const struct look *l)
+{
+    return json_string(json_get(l->in->options, "as")) != NULL;
+}
+
+static enum err_code equals_name(const struct look *l, struct str got,
+                                 struct str want, bool *yes, struct err *e)
+{
+    struct str part = last_part(want);
+    enum err_code rc = equals(l, without_title(got), want, yes, e);
+
+    if (!rc && !*yes && text_count(part) > 1)
+        rc = equals(l, without_title(got), part, yes, e);
+    return rc;
+}
+
 static enum err_code is_accepted(const struct look *l, struct str got,
                                  bool *yes, struct err *e)
 {
@@ -109,8 +160,11 @@ static enum err_code is_accepted(const struct look *l, struct str got,
 
     *yes = false;
     for (size_t i = 0;
-         !rc && !*yes && (want = match_accepted(l->in->expected, i)); i++)
-        rc = equals(l, got, want, yes, e);
+         !rc && !*yes && (want = match_accepted(l->in->expected, i)); i++) {
+        rc = equals(l, got, str_of(want), yes, e);
+        if (!rc && !*yes && is_name(l))
+            rc = equals_name(l, got, str_of(want), yes, e);
+    }
     return rc;
 }
 
@@ -292,10 +346,14 @@ static enum err_code check_prefix(const struct json *options, struct err *e)
 
 static enum err_code check(const struct match_in *in, struct err *e)
 {
-    static const char *const known[] = { "name", "in", "prefix", NULL };
+    static const char *const known[] = { "name", "in", "prefix", "as", NULL };
     enum err_code rc = json_only(in->options, known, e);
-    const char *place;
+    const char *place, *as;
 
+    if (!rc)
+        rc = json_get_str_or(in->options, "as", "name", &as, e);
+    if (!rc && strcmp(as, "name") != 0)
+        rc = err_set(e, ERR_FORMAT, "as: expected name, got \"%s\"", as);
     if (!rc)
         rc = json_get_str_or(in->options, "in", "whole", &place, e);
     if (!rc && strcmp(place, "whole") != 0 && strcmp(place, "last_line") != 0 &&
@@ -318,7 +376,8 @@ const struct match_kind match_exact = {
         "  traditional characters, spaces, quotes and final punctuation do\n"
         "  not matter; phrases such as 答案：X。 are taken off.\n"
         "in: \"whole\" (default), \"last_line\" or \"first_line\"\n"
-        "prefix: [\"译文：\"] - further words to take off the front.",
+        "prefix: [\"译文：\"] - further words to take off the front.\n"
+        "as: \"name\" - of a person: the last part of it and titles will do",
     .check = check,
     .run = run,
 };

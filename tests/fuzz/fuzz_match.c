@@ -56,6 +56,12 @@ static const struct {
     { &match_tool,
       "[{\"name\":\"f\",\"arguments\":{\"a\":1}},{\"name\":\"g\"}]",
       "{\"partial\":true}" },
+    { &match_class, "\"a\"",
+      "{\"labels\":{\"a\":[\"好\",\"is\"],\"b\":[\"不好\",\"1\"]}}" },
+    { &match_class, "[\"a\",\"b\"]",
+      "{\"labels\":[\"a\",\"b\",\"答案\"],\"multi\":true,\"partial\":true}" },
+    { &match_verse, "{\"all\":[\"床前\",\"a\"]}", "{\"partial\":true}" },
+    { &match_exact, "\"阿·a b\"", "{\"as\":\"name\"}" },
 };
 
 static struct json *parse(const char *text)
