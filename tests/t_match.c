@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "harness/base/io.h"
 #include "harness/match/match.h"
@@ -879,64 +880,131 @@ static void fill_random(struct buf *b, size_t n, uint32_t seed)
     }
 }
 
-START_TEST(any_bytes_are_answered_quickly)
+/* --- a megabyte of anything -------------------------------------------------- */
+
+/* CPU time of this thread: the machine may be busy. */
+static double cpu_ms(void)
 {
-    for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
-        const struct match_kind *kind = match_find(samples[i].kind, NULL);
-        struct testcase c;
+    struct timespec t;
 
-        case_open(&c, str_of(samples[i].item));
-        for (uint32_t seed = 0; seed < 4; seed++) {
-            struct match_out out;
-            struct buf b;
-            struct arena a;
-            struct err e;
-            int64_t start;
+    ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
 
-            arena_init(&a, 0);
-            buf_init(&b, 1 << 22);
-            fill_random(&b, seed ? 3000 : 1 << 20, seed);
-            c.in.response = buf_view(&b);
-            start = io_now_ns();
-            t_ok(kind->run(&c.in, &a, &out, &e), &e);
-            ck_assert_int_lt((io_now_ns() - start) / 1000000, 3000);
-            ck_assert_uint_le(out.span_at + out.span_len, b.n);
-            buf_free(&b);
-            arena_free(&a);
-        }
-        json_free(c.json);
+/* Only a release build is as fast as users see it; others must not crash, and
+ * get less to do. */
+#ifdef NDEBUG
+enum { ANY_BYTES = 1 << 20, ANY_MS = 50, ANY_TRIES = 4 };
+#else
+enum { ANY_BYTES = 1 << 15, ANY_MS = 20000, ANY_TRIES = 1 };
+#endif
+
+/* Repeated to the full size: what regular expressions, brackets and numbers
+ * are known to be slow on. */
+static const char *const repeats[] = {
+    "A",          "答案是A，", "答案是",   "选B",          "A正确",
+    "答案是=1",   "【1】",     "排除A\n",  "一",           "第万亿",
+    "A\n",        "((((",      "\\boxed{", "【答案】",     "A,B,C,D",
+    "不",         "A、",       "**A",      "A. x\nB. y\n", "选项A是",
+    "综上所述，", "A项错误，", "{\"a\":",  "[[",           "\\frac{1}{",
+    "1+",         " ",         "\n",       "1234567890",   "北京",
+    "答案",       "A：正确\n", "1. A ",    "所以 x=1，",   "\xF0\x9F",
+};
+enum { N_REPEATS = sizeof(repeats) / sizeof(*repeats) };
+
+/* Case 0: bytes; 1: words between them; then the repeats. */
+static void fill_any(struct buf *b, size_t n, size_t which)
+{
+    uint32_t seed = 42;
+
+    if (which == 1) {
+        fill_random(b, n, seed);
+        return;
     }
+    while (b->n < n && !b->failed) {
+        if (which == 0)
+            buf_char(b, (char)next_random(&seed));
+        else
+            buf_str(b, repeats[which - 2]);
+    }
+}
+
+/* Those that read the end of an answer are quicker than those that must look
+ * at all of it, or compute with it. */
+static double allowed_ms(const struct match_kind *kind)
+{
+    static const char *const whole[] = { "constraints", "contains", "math",
+                                         "similar" };
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
+        if (!strcmp(kind->name, whole[i]))
+            return 10 * ANY_MS;
+    return ANY_MS;
+}
+
+static void judge_any(const struct match_kind *kind, const char *item,
+                      size_t which)
+{
+    double best = INFINITY, allowed = allowed_ms(kind);
+    struct testcase c;
+    struct buf b;
+
+    case_open(&c, str_of(item));
+    buf_init(&b, 1 << 22);
+    fill_any(&b, ANY_BYTES, which);
+    c.in.response = buf_view(&b);
+    for (int i = 0; i < ANY_TRIES && best > allowed; i++) {
+        struct match_out out;
+        struct arena a;
+        struct err e;
+        double start = cpu_ms();
+
+        arena_init(&a, 0);
+        t_ok(kind->run(&c.in, &a, &out, &e), &e);
+        best = fmin(best, cpu_ms() - start);
+        ck_assert_uint_le(out.span_at + out.span_len, b.n);
+        arena_free(&a);
+    }
+    ck_assert_msg(best <= allowed, "%s: %s: %.0f ms", kind->name,
+                  which > 1 ? repeats[which - 2] : "random", best);
+    json_free(c.json);
+    buf_free(&b);
+}
+
+START_TEST(a_megabyte_of_anything_is_answered_in_time)
+{
+    if (_i && !strcmp(samples[_i].kind, samples[_i - 1].kind))
+        return; /* one of a kind is enough */
+    for (size_t which = 0; which < N_REPEATS + 2; which++)
+        judge_any(match_find(samples[_i].kind, NULL), samples[_i].item, which);
 }
 END_TEST
 
-START_TEST(repeated_statements_take_linear_time)
+/* What is folded once stays as it is: matchers fold both sides at different
+ * times. */
+START_TEST(folding_is_idempotent)
 {
-    static const char *const words[] = { "答案是A，", "选B",     "A正确",
-                                         "答案是=1",  "【1】",   "排除A\n",
-                                         "一",        "第万亿",  "A\n",
-                                         "((((",      "\\boxed{" };
-    for (size_t w = 0; w < sizeof(words) / sizeof(*words); w++)
-        for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
-            struct testcase c;
-            struct match_out out;
-            struct buf b;
-            struct arena a;
-            struct err e;
-            int64_t start = io_now_ns();
+    static const unsigned flags[] = { TEXT_NFKC, TEXT_NFKC | TEXT_SIMPLE,
+                                      TEXT_NFKC | TEXT_CASE,
+                                      TEXT_NFKC | TEXT_CASE | TEXT_SIMPLE |
+                                          TEXT_PUNCT | TEXT_NOSPACE };
 
-            arena_init(&a, 0);
-            buf_init(&b, 1 << 21);
-            while (b.n < 200000)
-                buf_str(&b, words[w]);
-            case_open(&c, str_of(samples[i].item));
-            c.in.response = buf_view(&b);
-            t_ok(match_find(samples[i].kind, NULL)->run(&c.in, &a, &out, &e),
-                 &e);
-            ck_assert_msg((io_now_ns() - start) / 1000000 < 3000, "%s: %s",
-                          samples[i].kind, words[w]);
-            json_free(c.json);
-            buf_free(&b);
-            arena_free(&a);
+    for (size_t which = 0; which < N_REPEATS + 2; which++)
+        for (size_t f = 0; f < sizeof(flags) / sizeof(*flags); f++) {
+            struct buf raw, once, twice;
+            struct err e;
+
+            buf_init(&raw, 1 << 20);
+            buf_init(&once, 1 << 20);
+            buf_init(&twice, 1 << 20);
+            fill_any(&raw, 4000, which);
+            t_ok(text_fold(buf_view(&raw), flags[f], &once, NULL, &e), &e);
+            t_ok(text_fold(buf_view(&once), flags[f], &twice, NULL, &e), &e);
+            ck_assert_msg(str_eq(buf_view(&once), buf_view(&twice)),
+                          "case %zu, flags %u", which, flags[f]);
+            buf_free(&raw);
+            buf_free(&once);
+            buf_free(&twice);
         }
 }
 END_TEST
@@ -967,8 +1035,10 @@ static void setup(TCase *tc)
     tcase_add_test(tc, span_lies_in_the_raw_response);
     tcase_add_test(tc, partial_answers_earn_the_part);
     tcase_add_test(tc, every_failed_allocation_is_reported);
-    tcase_add_test(tc, any_bytes_are_answered_quickly);
-    tcase_add_test(tc, repeated_statements_take_linear_time);
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, a_megabyte_of_anything_is_answered_in_time, 0,
+                        sizeof(samples) / sizeof(*samples));
+    tcase_add_test(tc, folding_is_idempotent);
 }
 
 T_MAIN("match", setup)

@@ -29,7 +29,7 @@ enum {
 };
 enum {
     CHOICE_FLAGS = TEXT_NFKC | TEXT_SIMPLE,
-    CHOICE_LOOKS_AT = 1 << 17 /* bytes of an answer, from its end */
+    CHOICE_LOOKS_AT = 1 << 16 /* bytes of an answer, from its end */
 };
 
 /* Tables of patterns; group 1 holds the letters.  choice_rules is the cascade,

@@ -23,7 +23,7 @@
 #define LIST                                                                   \
     "(?:[)]?\\s*(?:[、/&+]|和|与|及|以及|或者?|and|or)\\s*[(]?[A-Z][)]?" EDGE  \
     "|[)]?[ \\t]*[,;]?[ \\t]*[(]?[A-Z][)]?" EDGE                               \
-    "(?!\\s*[\\p{sc:Han}.:、-]|[ \\t]+(?!and\\b|or\\b)[a-z]))*+"
+    "(?!\\s*[\\p{sc:Han}.:、-]|[ \\t]+(?!and\\b|or\\b)[a-z])){0,25}+"
 #define LETTERS "((?<![A-Za-z0-9_'’\\\\])[A-Z]{2,26}" EDGE "|" ONE LIST ")"
 #define OPT "(?:选项|选择|选|第|(?i:options?|choices?|letters?)\\b)?+"
 #define ITEM "\\s*(?:选?项|选项)?+"

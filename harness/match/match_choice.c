@@ -369,7 +369,7 @@ const struct match_kind match_choice = {
             "normalise: \"bytes\" or \"tokens\" - where options are scored by\n"
             "  log-likelihood, it is divided by the option's length first;\n"
             "  default \"no\".\n"
-            "Reads the last 128 KiB of an answer.  The rule that found the\n"
+            "Reads the last 64 KiB of an answer.  The rule that found the\n"
             "letter is reported; what is ambiguous is unparsable.",
     .check = check,
     .run = run,
