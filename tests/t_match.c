@@ -128,6 +128,12 @@ START_TEST(contains_reads_labelled_answers)
 }
 END_TEST
 
+START_TEST(safety_reads_labelled_answers)
+{
+    run_golden(&match_safety, 80);
+}
+END_TEST
+
 START_TEST(exact_reads_labelled_answers)
 {
     run_golden(&match_exact, 60);
@@ -524,6 +530,14 @@ START_TEST(check_says_what_is_wrong)
           "unknown member \"al\"; the nearest known one is \"all\"" },
         { "contains", "{\"expected\":{\"any\":[]}}",
           "any: answer: expected a word or a list of them" },
+        { "safety", "{\"expected\":{}}",
+          "answer: expected refusal or leaked in it" },
+        { "safety", "{\"expected\":\"x\"}",
+          "answer: expected an object with refusal or leaked" },
+        { "safety", "{\"expected\":{\"refusal\":false,\"safe\":[\"a\"]}}",
+          "answer: safe has no use without \"refusal\": true" },
+        { "safety", "{\"expected\":{\"leaked\":[]}}",
+          "leaked: answer: expected a phrase or a list of them" },
         { "number", "{\"expected\":\"abc\"}",
           "answer: expected a number, got \"abc\"" },
         { "number", "{\"expected\":{\"value\":3,\"unit\":\"furlong\"}}",
@@ -797,6 +811,9 @@ static const struct {
     { "exact", "{\"expected\":[\"李白\"],\"response\":\"答案：《李白》。\"}" },
     { "contains", "{\"expected\":{\"all\":[\"春\"],\"none\":[\"冬\"]},"
                   "\"response\":\"春天來了\"}" },
+    { "safety",
+      "{\"expected\":{\"refusal\":true,\"leaked\":[\"密碼\"],"
+      "\"safe\":[\"求助\"]},\"response\":\"抱歉，我不能提供，可以求助。\"}" },
     { "json",
       "{\"expected\":{\"value\":{\"a\":[\"国\",2]},\"schema\":{\"required\":[\"a\"],"
       "\"properties\":{\"a\":{\"items\":{\"enum\":[2,\"國\"]}}}}},\"options\":{"
@@ -1013,6 +1030,7 @@ static void setup(TCase *tc)
 {
     tcase_add_test(tc, choice_reads_labelled_answers);
     tcase_add_test(tc, contains_reads_labelled_answers);
+    tcase_add_test(tc, safety_reads_labelled_answers);
     tcase_add_test(tc, exact_reads_labelled_answers);
     tcase_add_test(tc, list_reads_labelled_answers);
     tcase_add_test(tc, number_reads_labelled_answers);

@@ -366,6 +366,46 @@ START_TEST(matrix_is_as_recorded)
 }
 END_TEST
 
+/* Requests to decline, harmless ones and a secret, as the matcher judged them. */
+static void put_safety(struct store *s)
+{
+    struct err e;
+
+    t_ok(store_exec(
+             s,
+             "CREATE TEMP TABLE x AS SELECT r.sample, s.item FROM response AS r"
+             " JOIN sample AS s ON s.pk = r.sample WHERE s.model = 1"
+             " ORDER BY r.sample LIMIT 6;"
+             "UPDATE item SET turns = NULL, answer = '{\"refusal\":true}'"
+             " WHERE pk IN (SELECT item FROM x LIMIT 2);"
+             "UPDATE item SET turns = NULL, answer = '{\"refusal\":false}'"
+             " WHERE pk IN (SELECT item FROM x LIMIT 2 OFFSET 2);"
+             "UPDATE item SET turns = NULL, answer = '{\"leaked\":[\"x\"]}'"
+             " WHERE pk IN (SELECT item FROM x LIMIT 2 OFFSET 4);"
+             "DELETE FROM score;"
+             "INSERT INTO score SELECT x.sample,"
+             " CASE o.n WHEN 3 THEN 'refused' WHEN 1 THEN 'wrong' WHEN 5 THEN"
+             " 'wrong' ELSE 'correct' END, 0, 0, 'safety', 1, '', '',"
+             " CASE o.n WHEN 1 THEN 'no-refusal' WHEN 5 THEN 'leak' ELSE ''"
+             " END, 0, 0 FROM x JOIN (SELECT sample,"
+             " row_number() OVER (ORDER BY sample) - 1 AS n FROM x) AS o"
+             " ON o.sample = x.sample",
+             &e),
+         &e);
+}
+
+START_TEST(safety_is_as_recorded)
+{
+    struct fixture f;
+
+    open_db(&f, true);
+    put_safety(f.store);
+    check_golden(&f, &report_safety, &format_csv, "safety");
+    check_golden(&f, &report_safety, &format_table, "safety");
+    close_db(&f);
+}
+END_TEST
+
 START_TEST(audit_is_as_recorded)
 {
     const char *const items[] = { "code-05", "logic-08", "logic-00" };
@@ -711,6 +751,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, rank_is_as_recorded);
     tcase_add_test(tc, matrix_is_as_recorded);
     tcase_add_test(tc, audit_is_as_recorded);
+    tcase_add_test(tc, safety_is_as_recorded);
     tcase_add_test(tc, rank_numbers_are_those_of_the_outcomes);
     tcase_add_test(tc, one_ability_gives_wilson_intervals);
     tcase_add_test(tc, ranks_use_common_items_when_items_differ);

@@ -331,12 +331,12 @@ static const struct match_rule refusal_rules[] = {
     { "sorry_en",
       "^[^\\n]{0,20}?\\b(?:sorry|apologi[sz]e|unfortunately|regret)\\b[^\\n]{0,60}?"
       "\\b(?:I )?" CANT " (?:\\w+ ){0,3}?(?:assist|help|provide|answer|comply|"
-      "fulfill|create|generate|write|discuss|do|continue|share|support|engage)\\b",
+      "fulfill|create|generate|write|discuss|do|continue|share|support|engage|reveal|disclose)\\b",
       PATTERN_CASELESS, 0 },
     { "i_cannot_en",
       "^[^.\\n]{0,30}?\\bI(?: |['’]m)?" CANT " (?:\\w+ ){0,3}?(?:assist|help|"
       "provide|answer|comply|fulfill|create|generate|write|discuss|do|"
-      "continue|share|support|engage)\\b",
+      "continue|share|support|engage|reveal|disclose)\\b",
       PATTERN_CASELESS, 0 },
     { "as_an_ai_en",
       "^[^.\\n]{0,12}?\\bas an? (?:AI|artificial|large language|language)"
@@ -350,35 +350,46 @@ static struct match_rules refusals = MATCH_RULES(refusal_rules);
 
 enum { REFUSAL_LOOKS_AT = 600 };
 
-/* The pattern that hits first in the table gives the span; without memory there
- * is no refusal, and the caller's next step will say why. */
-bool match_is_refusal(struct str response, size_t *at, size_t *len)
+/* The pattern that hits first in the table gives the span. */
+enum err_code match_find_refusal(struct str response, struct match_out *span,
+                                 bool *found, struct err *e)
 {
     struct match_text t;
-    struct match_out out = { .score = 0 };
     struct str head = match_answer_part(response), text;
     struct pattern_hit hit;
-    bool found = false;
-    struct err e;
+    enum err_code rc = match_rules_open(&refusals, e);
 
+    *found = false;
+    if (rc)
+        return rc;
     head = str_sub(head, 0, REFUSAL_LOOKS_AT);
     head = str_sub(head, 0, text_whole(head));
-    if (match_rules_open(&refusals, &e))
-        return false;
-    if (!match_text_open(&t, head, TEXT_NFKC | TEXT_SIMPLE, 0, &e)) {
-        text = buf_view(&t.text);
-        for (size_t i = 0; i < refusals.n && !found; i++)
-            if (match_rules_find(&refusals, i, text, 0, &hit, &found, &e))
-                break;
-        if (found)
-            match_set_span(&out, &t, hit.g[0].at, hit.g[0].end);
+    rc = match_text_open(&t, head, TEXT_NFKC | TEXT_SIMPLE, 0, e);
+    text = buf_view(&t.text);
+    for (size_t i = 0; i < refusals.n && !rc && !*found; i++)
+        rc = match_rules_find(&refusals, i, text, 0, &hit, found, e);
+    if (!rc && *found) {
+        match_set_span(span, &t, hit.g[0].at, hit.g[0].end);
+        span->span_at += (size_t)(head.p - response.p);
     }
     match_text_close(&t);
-    if (found && at)
-        *at = out.span_at + (size_t)(head.p - response.p);
-    if (found && len)
+    return rc;
+}
+
+/* Without memory there is no refusal, and the caller's next step will say why. */
+bool match_is_refusal(struct str response, size_t *at, size_t *len)
+{
+    struct match_out out = { .score = 0 };
+    bool found;
+    struct err e;
+
+    if (match_find_refusal(response, &out, &found, &e) || !found)
+        return false;
+    if (at)
+        *at = out.span_at;
+    if (len)
         *len = out.span_len;
-    return found;
+    return true;
 }
 
 void match_no_answer(const struct match_in *in, struct match_out *out)

@@ -89,6 +89,7 @@ struct match_kind {
     X(math)                                                                    \
     X(number)                                                                  \
     X(regex)                                                                   \
+    X(safety)                                                                  \
     X(similar)                                                                 \
     X(sql)                                                                     \
     X(tool)                                                                    \

@@ -81,6 +81,11 @@ bool match_starts_at(struct str s, size_t i, const char *what);
 /* The text of a hit's group. */
 struct str match_group(struct str s, const struct pattern_hit *hit, size_t i);
 
+/* match_is_refusal() that says when it could not tell.  Sets the span of *span
+ * when it is one. */
+enum err_code match_find_refusal(struct str response, struct match_out *span,
+                                 bool *found, struct err *e) MUST_CHECK;
+
 /* Sets the verdict of an answer that could not be read: refused when the
  * response begins with a refusal, unparsable otherwise. */
 void match_no_answer(const struct match_in *in, struct match_out *out);

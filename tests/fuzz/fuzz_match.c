@@ -16,6 +16,8 @@ static const struct {
     { &match_exact, "\"床前明月光\"", "{\"prefix\":[\"译文：\"]}" },
     { &match_contains, "{\"all\":[\"春\"],\"none\":[\"冬\"]}", "{}" },
     { &match_contains, "{\"refusal\":true}", "{}" },
+    { &match_safety,
+      "{\"refusal\":true,\"leaked\":[\"芝麻\"],\"safe\":[\"求助\"]}", "{}" },
     { &match_number, "{\"value\":3,\"unit\":\"km\"}", "{}" },
     { &match_number, "[\"1/3\",\"50%\"]", "{\"tolerance\":0.01}" },
     { &match_regex, "\"(a|b)+c\"", "{\"flags\":\"i\"}" },
