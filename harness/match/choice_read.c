@@ -437,6 +437,26 @@ static bool fine_beside(struct str s, size_t at, const char *const *words)
     return false;
 }
 
+/* A letter behind an English noun belongs to it: plan B, vitamin C. */
+static bool belongs_to_noun(struct str s, size_t i)
+{
+    static const char *const verbs[] = {
+        "is",   "be",     "say",    "answer", "option",  "choice", "letter",
+        "pick", "choose", "select", "with",   "think",   "guess",  "maybe",
+        "for",  "it's",   "s",      "that",   "probably"
+    };
+    size_t from = i ? i - 1 : 0;
+
+    if (!i || s.p[i - 1] != ' ')
+        return false;
+    while (from && match_is_latin(s.p[from - 1]))
+        from--;
+    for (size_t k = 0; k < sizeof(verbs) / sizeof(*verbs); k++)
+        if (str_is(str_sub(s, from, i - 1), verbs[k]))
+            return false;
+    return i - from > 2;
+}
+
 static bool stands_alone(struct str s, size_t i)
 {
     static const char *const left[] = { "是", "为", "选", "项", "择", "在",
@@ -447,8 +467,8 @@ static bool stands_alone(struct str s, size_t i)
     while (before_i && ((unsigned char)s.p[before_i - 1] & 0xC0) == 0x80)
         before_i--;
     before_i = before_i ? before_i - 1 : s.n;
-    return fine_beside(s, before_i, left) && fine_beside(s, i + 1, right) &&
-           !(i + 1 < s.n && s.p[i + 1] == '(');
+    return !belongs_to_noun(s, i) && fine_beside(s, before_i, left) &&
+           fine_beside(s, i + 1, right) && !(i + 1 < s.n && s.p[i + 1] == '(');
 }
 
 enum err_code choice_run_only(const struct choice_look *l,

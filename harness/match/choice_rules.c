@@ -81,8 +81,8 @@ static const struct match_rule rules[] = {
       0, CHOICE_STATED },
     { "therefore",
       "(?:因此|所以|故|综上所述|综上|由此可知|由此可见|可见|可知|总之|最终|最后)"
-      "[,，:\\s]*(?:本题|此题|答案|应该|应)?(?:是|为)?" DECO OPT DECO LETTERS
-      "(?=" CLOSE ITEM "\\s*(?:[。.!！;；<]|$))",
+      "[,，:\\s]*(?:本题|此题|答案|应该|应|只能|就|必然)?(?:是|为)?" DECO OPT
+          DECO LETTERS "(?=" CLOSE ITEM "\\s*(?:[。.!！;；<]|$))",
       0, CHOICE_STATED },
     { "answer-is-en",
       "\\b(?i:(?:final|correct|best|right|my)\\s+(?:answer|choice|option)"
@@ -125,9 +125,10 @@ static const struct match_rule rules[] = {
       0, CHOICE_WHICH },
 
     { "right",
-      LETTERS ITEM CLOSE GAP(
+      LETTERS ITEM CLOSE
+      "(?:\\s*:?\\s*[对√✓✔](?=\\s*(?:[,，。;；、\\n]|\\z))|" GAP(
           10) "(?:正确|符合题意|符合题干|最佳|最合适|最恰当|最准确|最符合|最为准确|最为合适|更合适|"
-              "更准确|更恰当|是对的|无误)(?!率|与否|地|[^。,，\\n]{0,3}[吗?？])",
+              "更准确|更恰当|是对的|无误)(?!率|与否|地|[^。,，\\n]{0,3}[吗?？]))",
       0, CHOICE_RIGHT },
     { "right-saying",
       LETTERS ITEM CLOSE
@@ -183,7 +184,8 @@ struct match_rules choice_rules = MATCH_RULES(rules);
 static const struct match_rule before_rules[] = {
     { "example",
       "(?:例如|比如|譬如|诸如|形如|如下|示例|样例|格式)(?:是|为|:)?\\s*"
-      "[\\[【〖(\"“「]*(?:正确|最终|标准|参考)?\\s*\\z",
+      "[\\[【〖(\"“「]*(?:正确|最终|标准|参考)?\\s*"
+      "(?:答案\\s*[\\]】〗)]?\\s*:?\\s*)?\\z",
       0, 0 },
     { "denied",
       "(?:不|没有?|未|别|勿|切勿|并非|绝非|决非|而非|无法|不宜)" TO_DO "\\z", 0,
@@ -233,7 +235,7 @@ static const struct match_rule wrong_rules[] = {
     { "wrong",
       LETTERS ITEM CLOSE
       "[^。.!?！？;；\\nA-Za-z]{0,24}?"
-      "(?:错误|不正确|不对|不符合|有误|不成立|不准确|不恰当|不合理|错)",
+      "(?:错误|不正确|不对|不符合|有误|不成立|不准确|不恰当|不合理|错|[×✗✘❌])",
       0, 0 },
 };
 struct match_rules choice_wrong = MATCH_RULES(wrong_rules);
