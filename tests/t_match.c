@@ -194,6 +194,12 @@ START_TEST(verse_reads_labelled_answers)
 }
 END_TEST
 
+START_TEST(date_reads_labelled_answers)
+{
+    run_golden(&match_date, 80);
+}
+END_TEST
+
 START_TEST(similar_reads_labelled_answers)
 {
     run_golden(&match_similar, 40);
@@ -639,6 +645,11 @@ START_TEST(check_says_what_is_wrong)
           "answer: \"。\" has neither letter nor digit" },
         { "verse", "{\"expected\":{\"any\":[\"x\"]}}",
           "unknown member \"any\"; the nearest known one is \"all\"" },
+        { "date", "{\"expected\":\"昨天\"}",
+          "answer: expected a date or time such as 2024-03-05, 三月五日, 周三 or "
+          "15:30, got \"昨天\"" },
+        { "date", "{\"expected\":[\"3月5日\",\"周三\"]}",
+          "answer: \"周三\" names other parts than the first" },
         { "number", "{\"expected\":3,\"options\":{\"score\":\"log\"}}",
           "scale: expected a number above 1, and a \"score\"" },
         { "number", "{\"expected\":3,\"options\":{\"cut\":[{\"take\":1}]}}",
@@ -813,6 +824,8 @@ static const struct {
     { "class",
       "{\"expected\":\"甲\",\"options\":{\"labels\":{\"甲\":[\"國\"],\"乙\":[]}},"
       "\"response\":\"不是乙，类别为国。\"}" },
+    { "date", "{\"expected\":\"2024-03-05\",\"response\":\"在二〇二四年三月五號"
+              "（週二）\"}" },
     { "constraints",
       "{\"expected\":[{\"kind\":\"length\",\"max\":99},{\"kind\":\"begin\","
       "\"words\":[\"春\",\"夏\"],\"of\":\"line\"},{\"kind\":\"distinct\",\"of\":"
@@ -1066,6 +1079,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, tool_reads_labelled_calls);
     tcase_add_test(tc, class_reads_labelled_answers);
     tcase_add_test(tc, verse_reads_labelled_answers);
+    tcase_add_test(tc, date_reads_labelled_answers);
     tcase_add_test(tc, similar_reads_labelled_answers);
     tcase_add_test(tc, sql_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);

@@ -83,6 +83,7 @@ struct match_kind {
     X(code)                                                                    \
     X(constraints)                                                             \
     X(contains)                                                                \
+    X(date)                                                                    \
     X(exact)                                                                   \
     X(json)                                                                    \
     X(list)                                                                    \

@@ -64,6 +64,8 @@ static const struct {
       "{\"labels\":[\"a\",\"b\",\"答案\"],\"multi\":true,\"partial\":true}" },
     { &match_verse, "{\"all\":[\"床前\",\"a\"]}", "{\"partial\":true}" },
     { &match_exact, "\"阿·a b\"", "{\"as\":\"name\"}" },
+    { &match_date, "\"2024-03-05 15:30\"", "{}" },
+    { &match_date, "[\"周三\",\"礼拜四\"]", "{}" },
 };
 
 static struct json *parse(const char *text)
