@@ -102,7 +102,7 @@ static bool begins_list(const struct choice_look *l, uint32_t set, size_t end)
         if (!str_starts(near, mark))
             continue;
         while ((at = str_find(near, STR("B"), at + 1)) != (size_t)-1)
-            if (strchr("\n ;(:", near.p[at - 1]) ||
+            if (strchr("\n ;(", near.p[at - 1]) || at == mark.n ||
                 str_ends(str_sub(near, 0, at), STR("。")))
                 if (str_starts(str_sub(near, at + 1, near.n), mark))
                     return true;
