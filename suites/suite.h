@@ -140,7 +140,9 @@ struct suite_format {
 };
 #define SUITE_FORMATS(X)                                                       \
     X(ceval)                                                                   \
-    X(cmmlu)
+    X(cmmlu)                                                                   \
+    X(humaneval)                                                               \
+    X(sesql)
 #define FORMAT_DECL(name) extern const struct suite_format suite_format_##name;
 SUITE_FORMATS(FORMAT_DECL)
 #undef FORMAT_DECL

@@ -688,12 +688,13 @@ START_TEST(check_says_what_is_wrong)
           "db: not authorized" },
         { "sql",
           "{\"expected\":\"SELECT 1\",\"options\":{\"db\":{\"t\":{"
-          "\"columns\":{\"a\":\"TEXT\"},\"rows\":[[\"x\",2]]}}}}",
+          "\"columns\":[\"a\"],\"rows\":[[\"x\",2]]}}}}",
           "db: table t: rows[0]: expected a list of 1 cells" },
         { "sql",
           "{\"expected\":\"SELECT 1\",\"options\":{\"db\":{\"t\":{"
-          "\"columns\":{\"a\":\"TEXT); DROP TABLE x\"}}}}}",
-          "db: table t: columns: a: expected a type such as \"TEXT\"" },
+          "\"columns\":[[\"a\",\"TEXT); DROP TABLE x\"]]}}}}",
+          "db: table t: columns: expected names, or [name, type] with a type "
+          "such as \"TEXT\"" },
         { "sql",
           "{\"expected\":{\"rows\":[[1],[1,2]]},\"options\":{\"db\":"
           "\"CREATE TABLE t(a)\"}}",

@@ -136,29 +136,40 @@ static bool type_is_plain(const char *type)
                         "0123456789_ (),") == strlen(type);
 }
 
+/* "NAME" or ["NAME", "TYPE"]. */
+static enum err_code put_column(const struct json *c, struct buf *sql,
+                                struct err *e)
+{
+    const char *name = json_string(c), *type = "";
+
+    if (json_type(c) == JSON_ARRAY && json_len(c) == 2) {
+        name = json_string(json_at(c, 0));
+        type = json_string(json_at(c, 1));
+    }
+    if (!name || !type || !type_is_plain(type))
+        return err_set(e, ERR_FORMAT,
+                       "columns: expected names, or [name, type] with a type "
+                       "such as \"TEXT\"");
+    put_name(sql, name);
+    buf_printf(sql, " %s", type);
+    return ERR_OK;
+}
+
 static enum err_code create_table(struct sqlbox *box, const char *name,
                                   const struct json *columns, struct err *e)
 {
     struct buf sql;
     enum err_code rc = ERR_OK;
 
-    if (!json_len(columns))
-        return err_set(e, ERR_FORMAT,
-                       "columns: expected {\"NAME\": \"TYPE\", ...}");
+    if (!columns || json_type(columns) != JSON_ARRAY || !json_len(columns))
+        return err_set(e, ERR_FORMAT, "columns: expected a list of names");
     buf_init(&sql, 1 << 20);
     buf_str(&sql, "CREATE TABLE ");
     put_name(&sql, name);
     for (const struct json *c = json_child(columns); c && !rc;
          c = json_next(c)) {
-        const char *type = json_string(c);
         buf_str(&sql, c == json_child(columns) ? " (" : ", ");
-        put_name(&sql, json_key(c));
-        if (!type || !type_is_plain(type))
-            rc = err_set(e, ERR_FORMAT,
-                         "columns: %s: expected a type such as \"TEXT\"",
-                         json_key(c));
-        else
-            buf_printf(&sql, " %s", type);
+        rc = put_column(c, &sql, e);
     }
     buf_char(&sql, ')');
     if (!rc)

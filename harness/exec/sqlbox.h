@@ -47,7 +47,8 @@ struct sqlbox_result {
 };
 
 /* Builds the database: `db` is a script of CREATE and INSERT, or
- *   {"TABLE": {"columns": {"NAME": "TYPE", ...}, "rows": [[...], ...]}, ...}
+ *   {"TABLE": {"columns": [["NAME", "TYPE"], ...], "rows": [[...], ...]}, ...}
+ * where "NAME" alone is a column without a type.
  * With `mirror` every table is walked backwards, so that rows whose order or
  * choice a query leaves open come out otherwise.  *out is the caller's, freed by
  * sqlbox_close().  ERR_FORMAT says what is wrong with it. */

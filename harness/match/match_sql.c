@@ -684,7 +684,7 @@ const struct match_kind match_sql = {
         "answer: a query, or a list of which one must give the same rows; or\n"
         "  {\"rows\": [[...], ...], \"ordered\": true|false}.\n"
         "db: the database: a script of CREATE TABLE and INSERT, or\n"
-        "  {\"TABLE\": {\"columns\": {\"NAME\": \"TYPE\"}, \"rows\": [[...]]}}.\n"
+        "  {\"TABLE\": {\"columns\": [[\"NAME\", \"TYPE\"]], \"rows\": [[...]]}}.\n"
         "  In the matcher, or in an answer that is an object.\n"
         "compare: \"auto\" (default: a list where the right query says ORDER\n"
         "  BY, else a bag), \"list\", \"bag\" or \"set\".\n"
