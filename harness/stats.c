@@ -154,6 +154,17 @@ struct interval stats_clopper_pearson(int64_t k, int64_t n, double alpha)
 
 /* ---- Means and their errors ---- */
 
+double stats_pass_at_k(int64_t n, int64_t c, int64_t k)
+{
+    double none = 1;
+
+    if (k < 1 || n < k || c < 0 || c > n)
+        return NAN;
+    for (int64_t i = 0; i < k && none > 0; i++)
+        none *= (double)(n - c - i > 0 ? n - c - i : 0) / (double)(n - i);
+    return 1 - none;
+}
+
 double stats_mean(const double *x, size_t n)
 {
     double sum = 0;

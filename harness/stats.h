@@ -20,6 +20,10 @@ double stats_normal_cdf(double x);
 struct interval stats_wilson(int64_t k, int64_t n, double alpha);
 struct interval stats_clopper_pearson(int64_t k, int64_t n, double alpha);
 
+/* Unbiased estimate that one of k tries is right, of n tries of which c were:
+ * 1 - C(n-c,k) / C(n,k).  NaN when n < k or c is not within 0 ... n. */
+double stats_pass_at_k(int64_t n, int64_t c, int64_t k);
+
 double stats_mean(const double *x, size_t n);
 /* Quantile q of n ascending values, type 7: linear between the neighbours. */
 double stats_quantile(const double *sorted, size_t n, double q);

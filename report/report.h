@@ -106,7 +106,15 @@ struct report_kind {
     enum err_code (*plot)(const struct report_params *p, struct err *e);
 };
 /* clang-format off */
-#define REPORT_KINDS(X) X(audit) X(cost) X(judge) X(matrix) X(rank) X(rescore) X(safety)
+#define REPORT_KINDS(X)                                                        \
+    X(audit)                                                                   \
+    X(cost)                                                                    \
+    X(judge)                                                                   \
+    X(matrix)                                                                  \
+    X(pass)                                                                    \
+    X(rank)                                                                    \
+    X(rescore)                                                                 \
+    X(safety)
 /* clang-format on */
 #define REPORT_DECL(name) extern const struct report_kind report_##name;
 REPORT_KINDS(REPORT_DECL)

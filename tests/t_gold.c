@@ -119,11 +119,11 @@ static void ask_sql(const struct suite *s, const struct item *it,
     t->n++;
     if (judge(s, it, sql, &got, &e)) {
         t->broken++;
-        printf("%s: %s\n", it->id, e.msg);
+        fprintf(stderr, "%s: %s\n", it->id, e.msg);
     } else if (got.verdict != VERDICT_CORRECT) {
         t->wrong++;
-        printf("%s: %s by %s: %s\n", it->id, verdict_name(got.verdict),
-               got.rule, sql);
+        fprintf(stderr, "%s: %s by %s: %s\n", it->id, verdict_name(got.verdict),
+                got.rule, sql);
     } else {
         t->right++;
         if (mutate(sql, other, sizeof other)) {
@@ -146,9 +146,11 @@ START_TEST(sesql_queries_are_right_by_themselves)
     ck_assert_uint_eq(s->n_items, 1503);
     for (size_t i = 0; i < s->n_items; i += step)
         ask_sql(s, &s->items[i], &t);
-    printf("sesql: %zu queries, %zu not SQLite's, %zu right, %zu wrong; of %zu "
-           "changed ones %zu are wrong\n",
-           t.n, t.broken, t.right, t.wrong, t.changed, t.caught);
+    fprintf(
+        stderr,
+        "sesql: %zu queries, %zu not SQLite's, %zu right, %zu wrong; of %zu "
+        "changed ones %zu are wrong\n",
+        t.n, t.broken, t.right, t.wrong, t.changed, t.caught);
     ck_assert_uint_eq(t.wrong, 0);
     ck_assert_uint_eq(t.broken, 0);
     /* The rest give the same rows on these small tables. */
@@ -205,13 +207,15 @@ static void solve(const struct suite *s, const char *subset, const char *file,
         n++;
         failed += got.verdict != VERDICT_CORRECT;
         if (got.verdict != VERDICT_CORRECT)
-            printf("%s: %s by %s\n", s->items[at + lines.number - 1].id,
-                   verdict_name(got.verdict), got.rule);
+            fprintf(stderr, "%s: %s by %s\n",
+                    s->items[at + lines.number - 1].id,
+                    verdict_name(got.verdict), got.rule);
         json_free(j);
         buf_free(&reply);
     }
     buf_free(&text);
-    printf("humaneval-x %s: %zu solutions, %zu pass\n", subset, n, n - failed);
+    fprintf(stderr, "humaneval-x %s: %zu solutions, %zu pass\n", subset, n,
+            n - failed);
     ck_assert_uint_eq(failed, 0);
 }
 

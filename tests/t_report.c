@@ -8,6 +8,7 @@
 #include "harness/base/io.h"
 #include "harness/base/json.h"
 #include "report/report.h"
+#include "tests/store_fill.h"
 #include "tests/t.h"
 
 /* --- the database ------------------------------------------------------- */
@@ -431,6 +432,46 @@ static const struct cell *cell(const struct table *t, size_t row,
 
 #define NEAR(a, b) ck_assert_double_eq_tol(a, b, 1e-9)
 
+/* Three items, asked 5 times: right 5, 2 and 0 times; one trial failed. */
+static void fill_tries(struct store *s)
+{
+    static const int right[] = { 5, 2, 0 };
+    struct fill f = fill_make(s, "m", "tries", 3);
+
+    for (size_t i = 0; i < 3; i++)
+        for (int trial = 0; trial < 5; trial++) {
+            struct store_sample k = fill_key(&f, i);
+            k.trial = trial;
+            if (i == 2 && trial == 4)
+                fill_fail(s, &k, "NET", "gone");
+            else
+                fill_answer(s, &k, "B", trial < right[i] ? "correct" : "wrong");
+        }
+}
+
+START_TEST(pass_counts_tries)
+{
+    struct fixture f;
+    const struct table *t;
+
+    open_db(&f, false);
+    fill_tries(f.store);
+    t = make(&f, &report_pass);
+    ck_assert_uint_eq(t->n_rows, 1);
+    ck_assert_int_eq(cell(t, 0, "trials")->i, 5);
+    ck_assert_int_eq(cell(t, 0, "failed")->i, 1);
+    NEAR(cell(t, 0, "pass_1")->num, 100 * (1 + 0.4 + 0) / 3);
+    NEAR(cell(t, 0, "pass_5")->num, 100 * (1 + 1 + 0) / 3.0);
+    ck_assert_int_eq(cell(t, 0, "pass_10")->kind, CELL_NONE);
+    ck_assert(cell(t, 0, "low_1")->num < 100 * 1.4 / 3);
+    ck_assert(cell(t, 0, "high_1")->num > 100 * 1.4 / 3);
+    check_golden(&f, &report_pass, &format_table, "pass");
+    f.p.english = true;
+    check_golden(&f, &report_pass, &format_csv, "pass");
+    close_db(&f);
+}
+END_TEST
+
 START_TEST(rank_numbers_are_those_of_the_outcomes)
 {
     struct fixture f;
@@ -752,6 +793,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, matrix_is_as_recorded);
     tcase_add_test(tc, audit_is_as_recorded);
     tcase_add_test(tc, safety_is_as_recorded);
+    tcase_add_test(tc, pass_counts_tries);
     tcase_add_test(tc, rank_numbers_are_those_of_the_outcomes);
     tcase_add_test(tc, one_ability_gives_wilson_intervals);
     tcase_add_test(tc, ranks_use_common_items_when_items_differ);

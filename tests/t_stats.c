@@ -114,6 +114,35 @@ START_TEST(generator_is_splitmix64_to_the_bit)
 }
 END_TEST
 
+START_TEST(tries_have_pass_at_k)
+{
+    static const char *const names[] = { "k1", "k5", "k10" }, *const means[] = {
+        "mean_k1", "mean_k5", "mean_k10"
+    };
+    const struct json *problems, *ks;
+
+    open_case("pass_at_k");
+    problems = json_get(in, "problems");
+    ks = json_get(in, "k");
+    ck_assert_uint_eq(json_len(problems), 6);
+    for (size_t k = 0; k < 3; k++) {
+        const struct json *expected = json_get(want, names[k]);
+        double x[6];
+        for (size_t i = 0; i < 6; i++) {
+            const struct json *p = json_at(problems, i);
+            x[i] = stats_pass_at_k((int64_t)json_number(json_at(p, 0)),
+                                   (int64_t)json_number(json_at(p, 1)),
+                                   (int64_t)json_number(json_at(ks, k)));
+            same(json_at(expected, i), x[i], names[k]);
+        }
+        same(json_get(want, means[k]), stats_mean(x, 6), means[k]);
+    }
+    ck_assert_double_nan(stats_pass_at_k(4, 1, 5));
+    ck_assert_double_nan(stats_pass_at_k(4, 5, 1));
+    close_case();
+}
+END_TEST
+
 START_TEST(proportions_have_wilson_and_exact_intervals)
 {
     const struct json *row, *expected;
@@ -551,6 +580,7 @@ static void setup(TCase *tc)
 {
     tcase_add_test(tc, kappa_is_cohens_with_its_large_sample_interval);
     tcase_add_test(tc, generator_is_splitmix64_to_the_bit);
+    tcase_add_test(tc, tries_have_pass_at_k);
     tcase_add_test(tc, proportions_have_wilson_and_exact_intervals);
     tcase_add_test(tc, no_items_give_the_whole_interval);
     tcase_add_test(tc, normal_quantile_matches_the_table);
