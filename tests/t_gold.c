@@ -192,7 +192,7 @@ static void solve(const struct suite *s, const char *subset, const char *file,
         buf_init(&reply, 1 << 20);
         if (whole)
             buf_printf(&reply, "```%s\n%s", subset,
-                       json_string(json_get(j, "declaration")));
+                       json_string(json_get(j, "prompt")));
         buf_str(&reply, json_string(json_get(j, "canonical_solution")));
         if (whole)
             buf_str(&reply, "\n```\n");

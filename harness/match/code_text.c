@@ -59,11 +59,16 @@ bool code_defines(const struct code_language *l, struct str code,
     struct str want = str_of(name);
     struct io_lines lines = { .rest = code };
 
+    if (!want.n)
+        return false;
     while (io_next_line(&lines)) {
-        size_t at = str_find(lines.line, want, 0);
-        if (at != (size_t)-1 && is_called(lines.line, at, want.n) &&
-            defines_here(l, lines.line, at))
-            return true;
+        size_t at = 0;
+        while ((at = str_find(lines.line, want, at)) != (size_t)-1) {
+            if (is_called(lines.line, at, want.n) &&
+                defines_here(l, lines.line, at))
+                return true;
+            at += want.n;
+        }
     }
     return false;
 }
