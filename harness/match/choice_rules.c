@@ -104,6 +104,11 @@ static const struct match_rule rules[] = {
       "(?:就是|即为|即是|是|为|作为)(?:本题|此题|该题|题目|我们要[找选]的?|所求)"
       "的?(?:正确|最佳|最终)?的?(?:答案|选择|选项)(?!之一|吗|的)",
       0, CHOICE_STATED | CHOICE_FIRM },
+    { "is-the-answer",
+      LETTERS ITEM CLOSE
+      "是(?:表述|说法|论述|叙述|理解)(?:错误|有误|不正确|不当)的(?:答案|选项|一项)"
+      "(?!之一|吗|的)",
+      0, CHOICE_STATED | CHOICE_FIRM },
 
     { "head",
       "\\A(?:[\\s\"'“‘「『《<(\\[{【*_`$#>]|\\\\(?:text|textbf|mathrm|mathbf)\\b|"
