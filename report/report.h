@@ -114,7 +114,8 @@ struct report_kind {
     X(pass)                                                                    \
     X(rank)                                                                    \
     X(rescore)                                                                 \
-    X(safety)
+    X(safety)                                                                  \
+    X(turns)
 /* clang-format on */
 #define REPORT_DECL(name) extern const struct report_kind report_##name;
 REPORT_KINDS(REPORT_DECL)

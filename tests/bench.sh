@@ -8,3 +8,4 @@ for f in models/*.gguf; do
     ./mokao bench -m "$f" -p 128,512 -n 64 -t "$threads" -r 5 || exit
 done
 sh tests/bench/remote.sh
+sh tests/bench/scores.sh

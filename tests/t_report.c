@@ -395,6 +395,51 @@ static void put_safety(struct store *s)
          &e);
 }
 
+/* Two dialogues: one right but for its last turn, which was not reached in the
+ * other; the first turn is not judged. */
+static void put_dialogues(struct store *s)
+{
+    struct err e;
+
+    t_ok(store_exec(
+             s,
+             "CREATE TEMP TABLE x AS SELECT s.* FROM sample AS s JOIN response"
+             " AS r ON r.sample = s.pk WHERE s.model = 1 AND s.turn = 0"
+             " AND s.trial = 0 ORDER BY s.pk LIMIT 2;"
+             "UPDATE item SET turns = '[{\"question\":\"a\"},{\"question\":"
+             "\"b\",\"answer\":\"B\"},{\"question\":\"c\",\"answer\":"
+             "\"C\"}]', n_turns = 3, n_judged = 2"
+             " WHERE pk IN (SELECT item FROM x);"
+             "INSERT INTO sample (run, model, item, prompt, params, turn,"
+             " trial) SELECT run, model, item, prompt, params, t.value, 0"
+             " FROM x JOIN json_each('[1,2]') AS t"
+             " WHERE t.value = 1 OR x.pk = (SELECT min(pk) FROM x);"
+             "INSERT INTO response (sample, finish, attempts, text) SELECT pk,"
+             " 'stop', 1, 'B' FROM sample WHERE turn > 0 AND item IN"
+             " (SELECT item FROM x);"
+             "INSERT INTO score (sample, verdict, score, near_tie, matcher,"
+             " version, settings) SELECT pk, iif(turn = 1, 'correct', 'wrong'),"
+             " turn = 1, 0, 'exact', 1, '' FROM sample WHERE turn > 0 AND item"
+             " IN (SELECT item FROM x)",
+             &e),
+         &e);
+}
+
+START_TEST(turns_are_as_recorded)
+{
+    const char *const only[] = { "alpha" };
+    struct fixture f;
+
+    open_db(&f, true);
+    put_dialogues(f.store);
+    f.p.models = only;
+    f.p.n_models = 1;
+    check_golden(&f, &report_turns, &format_csv, "turns");
+    check_golden(&f, &report_turns, &format_table, "turns");
+    close_db(&f);
+}
+END_TEST
+
 START_TEST(safety_is_as_recorded)
 {
     struct fixture f;
@@ -794,6 +839,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, audit_is_as_recorded);
     tcase_add_test(tc, safety_is_as_recorded);
     tcase_add_test(tc, pass_counts_tries);
+    tcase_add_test(tc, turns_are_as_recorded);
     tcase_add_test(tc, rank_numbers_are_those_of_the_outcomes);
     tcase_add_test(tc, one_ability_gives_wilson_intervals);
     tcase_add_test(tc, ranks_use_common_items_when_items_differ);

@@ -60,6 +60,10 @@ wait $pid
 ok "interrupted runs exit with 130" same $? 130
 ok "and keep what was answered" test "$(count "$TMP/i.db")" -gt 0
 
+exits 0 "dialogues turn by turn" "$MOKAO" report turns --db "$db" --format csv
+says out "qwen2,dialogue,2,"
+says out "qwen2,dialogue,全对,"
+
 exits 3 "prompts longer than the context fail alone" run --db "$TMP/l.db" --context 64
 ok "with their reason" same "$(sqlite3 "$TMP/l.db" "SELECT DISTINCT code FROM failure")" LIMIT
 
