@@ -166,12 +166,62 @@ static const char *const files[][2] = {
     { "python", "data/humaneval-x/humaneval_python.jsonl.gz" },
 };
 
-/* Solves every step-th task with the published solution behind `before`. */
+/* Published solutions that cannot be compiled: two want Boost, which a sandbox
+ * has only where the machine has; the third lacks a bracket. */
+static bool is_faulty(const char *id)
+{
+    return strcmp(id, "cpp-22") == 0 || strcmp(id, "cpp-137") == 0 ||
+           strcmp(id, "cpp-38") == 0;
+}
+
+/* The published solution as a reply: what goes on from the prompt, or a whole
+ * program in a block. */
+static void put_reply(struct str line, const char *subset, bool whole,
+                      struct buf *reply)
+{
+    struct json *j;
+    struct err e;
+
+    t_ok(json_parse(&j, line, &e), &e);
+    if (whole)
+        buf_printf(reply, "```%s\n%s", subset,
+                   json_string(json_get(j, "prompt")));
+    buf_str(reply, json_string(json_get(j, "canonical_solution")));
+    if (whole)
+        buf_str(reply, "\n```\n");
+    json_free(j);
+}
+
+/* false where there is no sandbox. */
+static bool solve_one(const struct suite *s, const struct item *it,
+                      const char *reply, struct tally *t)
+{
+    struct judged got;
+    struct err e;
+    enum err_code rc = judge(s, it, reply, &got, &e);
+
+    if (rc == ERR_NOENV) {
+        t_skip("%s", e.msg);
+        return false;
+    }
+    t_ok(rc, &e);
+    t->n++;
+    t->right += got.verdict == VERDICT_CORRECT;
+    if (got.verdict != VERDICT_CORRECT)
+        fprintf(stderr, "%s: %s by %s\n", it->id, verdict_name(got.verdict),
+                got.rule);
+    t->wrong += got.verdict != VERDICT_CORRECT && !is_faulty(it->id);
+    return true;
+}
+
+/* Every step-th task. */
 static void solve(const struct suite *s, const char *subset, const char *file,
                   size_t step, bool whole)
 {
     struct io_lines lines = { .number = 0 };
-    size_t n = 0, failed = 0, at = 0;
+    struct tally t = { .n = 0 };
+    bool goes_on = true;
+    size_t at = 0;
     struct buf text;
     struct err e;
 
@@ -180,46 +230,22 @@ static void solve(const struct suite *s, const char *subset, const char *file,
     buf_init(&text, 1 << 24);
     t_ok(gzip_read(t_shared(file), &text, &e), &e);
     lines.rest = buf_view(&text);
-    while (io_next_line(&lines)) {
-        struct judged got;
+    while (goes_on && io_next_line(&lines)) {
         struct buf reply;
-        struct json *j;
-        enum err_code rc;
-
         if ((lines.number - 1) % step)
             continue;
-        t_ok(json_parse(&j, lines.line, &e), &e);
         buf_init(&reply, 1 << 20);
-        if (whole)
-            buf_printf(&reply, "```%s\n%s", subset,
-                       json_string(json_get(j, "prompt")));
-        buf_str(&reply, json_string(json_get(j, "canonical_solution")));
-        if (whole)
-            buf_str(&reply, "\n```\n");
-        rc = judge(s, &s->items[at + lines.number - 1], reply.p, &got, &e);
-        if (rc == ERR_NOENV) {
-            t_skip("%s", e.msg);
-            json_free(j);
-            buf_free(&reply);
-            break;
-        }
-        t_ok(rc, &e);
-        n++;
-        failed += got.verdict != VERDICT_CORRECT;
-        if (got.verdict != VERDICT_CORRECT)
-            fprintf(stderr, "%s: %s by %s\n",
-                    s->items[at + lines.number - 1].id,
-                    verdict_name(got.verdict), got.rule);
-        json_free(j);
+        put_reply(lines.line, subset, whole, &reply);
+        goes_on = solve_one(s, &s->items[at + lines.number - 1], reply.p, &t);
         buf_free(&reply);
     }
     buf_free(&text);
-    fprintf(stderr, "humaneval-x %s: %zu solutions, %zu pass\n", subset, n,
-            n - failed);
-    ck_assert_uint_eq(failed, 0);
+    fprintf(stderr, "humaneval-x %s: %zu solutions, %zu pass\n", subset, t.n,
+            t.right);
+    ck_assert_uint_eq(t.wrong, 0);
 }
 
-/* All of them take two minutes: MOKAO_GOLD=all. */
+/* All of them take ten minutes: MOKAO_GOLD=all. */
 static size_t sample_step(size_t some)
 {
     const char *all = getenv("MOKAO_GOLD");
@@ -246,7 +272,7 @@ END_TEST
 
 static void setup(TCase *tc)
 {
-    tcase_set_timeout(tc, 600);
+    tcase_set_timeout(tc, 1200);
     tcase_add_test(tc, sesql_queries_are_right_by_themselves);
     tcase_add_test(tc, humaneval_solutions_pass_their_tests);
 }

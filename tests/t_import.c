@@ -374,6 +374,147 @@ START_TEST(ceval_is_read_whole)
 }
 END_TEST
 
+/* ---- Benchmarks whose answers are run ---- */
+
+static const char task[] =
+    "{\"task_id\":\"Python/7\",\"prompt\":\"def f(n):\\n    \\\"\\\"\\\"Half."
+    "\\\"\\\"\\\"\\n\",\"declaration\":\"import math\\n\\ndef g(x):\\n    return"
+    " x\\n\\ndef f(n):\\n\",\"test\":\"assert f(4) == 2\"}\n";
+
+START_TEST(humaneval_becomes_a_suite)
+{
+    struct arena a;
+    struct suite *s;
+    const char *to;
+    struct err e;
+    size_t n;
+
+    arena_init(&a, 0);
+    to = io_join(&a, t_tmp(), "he-to");
+    put(&a, "he/humaneval_python.jsonl", task);
+    t_ok(import("humaneval-x", io_join(&a, t_tmp(), "he"), to, &n, &e), &e);
+    t_ok(suite_open(&s, io_join(&a, to, "humaneval-x"), &e), &e);
+    ck_assert_uint_eq(s->n_items, 1);
+    ck_assert_str_eq(s->items[0].id, "python-7");
+    ck_assert_str_eq(s->items[0].subset, "python");
+    ck_assert_ptr_nonnull(strstr(s->items[0].answer, "\"entry\":\"f\""));
+    ck_assert_ptr_nonnull(strstr(s->items[0].question, "Half."));
+    suite_close(s);
+    arena_free(&a);
+}
+END_TEST
+
+START_TEST(broken_humaneval_is_told)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        { "{\"task_id\":\"Python/1\"}\n",
+          "humaneval_python.jsonl:1: prompt: missing, expected a string" },
+        { "{\"task_id\":\"x\",\"prompt\":\"\",\"declaration\":\"x = 1\","
+          "\"test\":\"\"}\n",
+          "humaneval_python.jsonl:1: x: no function is declared" },
+        { "\x1f\x8b no gzip", "humaneval_python.jsonl: is no whole gzip file" },
+        { "\n",
+          "no humaneval_python.jsonl or humaneval_cpp.jsonl (or .gz) with "
+          "tasks in it" },
+    };
+    struct arena a;
+
+    arena_init(&a, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e;
+        size_t n;
+        put(&a, "hb/humaneval_python.jsonl", cases[i].text);
+        ck_assert_int_eq(
+            import("humaneval-x", io_join(&a, t_tmp(), "hb"), t_tmp(), &n, &e),
+            ERR_FORMAT);
+        ck_assert_msg(strstr(e.msg, cases[i].message) != NULL, "%s", e.msg);
+    }
+    arena_free(&a);
+}
+END_TEST
+
+static const char sesql_db[] =
+    "[{\"db_id\":\"榜\",\"tables\":{\"企业\":{\"table_name\":\"企业\",\"header\":["
+    "\"名称\",\"500强排名\"],\"type\":[\"text\",\"number\"],\"cell\":[[\"甲\",\"3\"],["
+    "\"乙\",\"12\"]]}}}]";
+
+static enum err_code import_sesql(struct arena *a, const char *questions,
+                                  const char *queries, const char *to,
+                                  struct err *e)
+{
+    size_t n;
+
+    put(a, "ss/db_content.json", sesql_db);
+    put(a, "ss/valid/valid-eval_predictions.json", questions);
+    put(a, "ss/valid/valid-eval_predictions.json.eval", queries);
+    return import("sesql", io_join(a, t_tmp(), "ss"), to, &n, e);
+}
+
+/* Names that SQLite would not read get quotes, brackets around queries go, and
+ * a question knows those before it. */
+START_TEST(sesql_becomes_a_suite)
+{
+    static const char questions[] =
+        "{\"database_id\":\"榜\",\"identifier\":\"榜/0\",\"input_seq\":[\"谁\",\"?"
+        "\"]}\n{\"database_id\":\"榜\",\"identifier\":\"榜/0\",\"input_seq\":["
+        "\"前\",\"十\",\"?\"]}\n";
+    static const char queries[] =
+        "easy pred: x\neasy gold: select 名称 from 企业\nexact: True\n\n"
+        "hard pred: y\nhard gold: ( select 名称 from 企业 where 500强排名 < 10 ) "
+        "except ( select 名称 from 企业 where 名称 = '500强排名' )\nexact: 0\n";
+    struct arena a;
+    struct suite *s;
+    const char *to;
+    struct err e;
+
+    arena_init(&a, 0);
+    to = io_join(&a, t_tmp(), "ss-to");
+    t_ok(import_sesql(&a, questions, queries, to, &e), &e);
+    t_ok(suite_open(&s, io_join(&a, to, "sesql"), &e), &e);
+    ck_assert_uint_eq(s->n_items, 2);
+    ck_assert_str_eq(s->items[0].answer, "\"select 名称 from 企业\"");
+    ck_assert_str_eq(s->items[1].answer,
+                     "\"select * from ( select 名称 from 企业 where "
+                     "\\\"500强排名\\\" < 10 ) except select * from ( select "
+                     "名称 from 企业 where 名称 = '500强排名' )\"");
+    ck_assert_ptr_nonnull(strstr(s->items[1].question, "谁?"));
+    ck_assert_ptr_nonnull(strstr(s->items[0].context, "\"500强排名\" NUMERIC"));
+    suite_close(s);
+    arena_free(&a);
+}
+END_TEST
+
+START_TEST(broken_sesql_is_told)
+{
+    static const struct {
+        const char *questions, *queries, *message;
+    } cases[] = {
+        { "{\"database_id\":\"表\",\"identifier\":\"x\",\"input_seq\":[]}\n",
+          "easy gold: select 1\n",
+          "predictions.json:1: database_id: \"表\" is not in db_content.json" },
+        { "{\"database_id\":\"榜\",\"identifier\":\"x\",\"input_seq\":[]}\n",
+          "",
+          "predictions.json:1: valid/valid-eval_predictions.json.eval has fewer "
+          "queries" },
+        { "", "", "no questions" },
+        { "{\"identifier\":\"x\"}\n", "", "database_id: missing" },
+    };
+    struct arena a;
+
+    arena_init(&a, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e;
+        ck_assert_int_eq(
+            import_sesql(&a, cases[i].questions, cases[i].queries, t_tmp(), &e),
+            ERR_FORMAT);
+        ck_assert_msg(strstr(e.msg, cases[i].message) != NULL, "%s", e.msg);
+    }
+    arena_free(&a);
+}
+END_TEST
+
 START_TEST(formats_are_sorted_and_documented)
 {
     const char *near = NULL;
@@ -398,6 +539,10 @@ static void setup(TCase *tc)
     tcase_add_test(tc, failed_import_leaves_old_or_new);
     tcase_add_test(tc, import_survives_lack_of_memory);
     tcase_add_test(tc, wrong_folders_and_rows_are_named);
+    tcase_add_test(tc, humaneval_becomes_a_suite);
+    tcase_add_test(tc, broken_humaneval_is_told);
+    tcase_add_test(tc, sesql_becomes_a_suite);
+    tcase_add_test(tc, broken_sesql_is_told);
     tcase_add_test(tc, cmmlu_is_read_whole);
     tcase_add_test(tc, ceval_is_read_whole);
     tcase_add_test(tc, formats_are_sorted_and_documented);
