@@ -307,8 +307,20 @@ START_TEST(every_failed_allocation_is_reported)
 }
 END_TEST
 
+/* strchr() finds the NUL at the end of its list too. */
+START_TEST(an_escaped_nul_is_no_want_of_memory)
+{
+    struct json *j = NULL;
+    struct err e;
+
+    ck_assert_int_eq(json_parse(&j, STR("\"\\\0\""), &e), ERR_FORMAT);
+    ck_assert_ptr_null(j);
+}
+END_TEST
+
 static void setup(TCase *tc)
 {
+    tcase_add_test(tc, an_escaped_nul_is_no_want_of_memory);
     tcase_add_test(tc, refuses_what_is_not_json);
     tcase_add_test(tc, writes_back_what_it_read);
     tcase_add_test(tc, depth_is_limited);

@@ -126,7 +126,7 @@ static enum err_code scan_escape(struct scan *sc)
 {
     int c = peek(sc);
 
-    if (c < 0 || !strchr("\"\\/bfnrtu", c))
+    if (c <= 0 || !strchr("\"\\/bfnrtu", c))
         return bad(sc, "unknown escape, expected one of \\\" \\\\ \\/ \\b \\f "
                        "\\n \\r \\t \\u");
     sc->at++;
