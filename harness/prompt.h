@@ -23,9 +23,9 @@ struct prompt_params {
     size_t shots;
     enum ask ask;
     bool score_chat, score_text; /* whether the runner can score options */
-    bool completion;    /* plain text instead of a chat */
-    const char *system; /* the model's system prompt, or NULL */
-    const char *chat;   /* the model's chat template, NULL: its own */
+    bool completion;             /* plain text instead of a chat */
+    const char *system;          /* the model's system prompt, or NULL */
+    const char *chat;            /* the model's chat template, NULL: its own */
     struct sampling sampling;
 };
 

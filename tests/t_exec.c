@@ -151,7 +151,7 @@ START_TEST(secret_files_are_out_of_sight)
              "        os.symlink(p, '/tmp/link%%d' %% len(p))\n"
              "        seen += len(open('/tmp/link%%d' %% len(p)).read())\n"
              "    except OSError: pass\n"
-             "for d in ('/root', '/home', '/work', '/etc/passwd', '/var',\n"
+             "for d in ('/root', '/home', '/srv', '/etc/passwd', '/var',\n"
              "          '/usr/local', '/sys', '/run', '/mnt', '/proc'):\n"
              "    if os.path.exists(d): print(d, 'is there')\n"
              "print(seen)\n",

@@ -59,7 +59,6 @@ void sqlbox_close(struct sqlbox *box);
 /* Runs one query.  What is wrong with it is told by out->end; fails with NOMEM
  * only. */
 enum err_code sqlbox_query(struct sqlbox *box, struct str sql, struct arena *a,
-                           struct sqlbox_result *out,
-                           struct err *e) MUST_CHECK;
+                           struct sqlbox_result *out, struct err *e) MUST_CHECK;
 
 #endif
