@@ -234,6 +234,8 @@ const char *match_rule_name(const struct match_rules *r,
 enum err_code match_candidate_add(struct match_candidates *c, struct arena *a,
                                   struct match_candidate one, struct err *e)
 {
+    if (!one.extracted)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
     if (c->n == c->cap) {
         size_t cap = c->cap ? 2 * c->cap : 8;
         struct match_candidate *list = arena_array(a, cap, sizeof(*list));

@@ -555,6 +555,93 @@ static enum err_code check(const struct match_in *in, struct err *e)
     return rc;
 }
 
+/* ---- what each rule reads ---- */
+
+struct candidates {
+    const struct match_in *in;
+    const struct match_text *t;
+    struct arena *a;
+    struct match_candidates *out;
+    struct number first; /* what run() takes: the same value has its text */
+    const char *text;
+};
+
+static const char *text_of(const struct candidates *c, const struct number *x)
+{
+    struct match_out span;
+
+    match_set_span(&span, c->t, x->at, x->end);
+    return arena_dup(c->a, c->in->response.p + span.span_at, span.span_len);
+}
+
+/* 3km and 3000m are one answer. */
+static bool same_value(const struct number *x, const struct number *y)
+{
+    const struct want w = { .value = y->value,
+                            .has_unit = y->has_unit,
+                            .unit = y->unit };
+    return equals(x, &w);
+}
+
+static enum err_code add(struct candidates *c, const char *rule,
+                         const struct number *x, struct err *e)
+{
+    enum err_code rc;
+    bool yes;
+
+    if (!c->text) {
+        c->first = *x;
+        c->text = text_of(c, x);
+    }
+    rc = is_right(c->in, x, c->a, &yes, e);
+    if (rc)
+        return rc;
+    return match_candidate_add(
+        c->out, c->a,
+        (struct match_candidate){
+            .rule = rule,
+            .extracted = same_value(x, &c->first) ? c->text : text_of(c, x),
+            .verdict = yes ? VERDICT_CORRECT : VERDICT_WRONG },
+        e);
+}
+
+/* In the order of find_answer(), whose answer is the first. */
+static enum err_code add_all(struct candidates *c, struct err *e)
+{
+    const struct number_reader r = { .s = buf_view(&c->t->text), .t = c->t };
+    enum err_code rc = match_rules_open(&statements, e);
+    struct number x;
+    bool found = false;
+
+    for (size_t i = 0; i < statements.n && !rc; i++) {
+        bool ends = i + 1 == statements.n ||
+                    strcmp(rules[i].name, rules[i + 1].name) != 0;
+
+        rc = stated(&r, i, &found, &x, e);
+        if (!rc && ends && found)
+            rc = add(c, rules[i].name, &x, e);
+        found &= !ends;
+    }
+    if (!rc && last_number(&r, false, &x))
+        return add(c, after_equals(r.s, x.at) ? "equals" : "last-number", &x,
+                   e);
+    return !rc && last_number(&r, true, &x) ? add(c, "last-numeral", &x, e)
+                                            : rc;
+}
+
+static enum err_code candidates(const struct match_in *in, struct arena *a,
+                                struct match_candidates *out, struct err *e)
+{
+    struct match_text t;
+    struct candidates c = { .in = in, .t = &t, .a = a, .out = out };
+    enum err_code rc = match_text_open(&t, in->response, FLAGS, LOOKS_AT, e);
+
+    if (!rc)
+        rc = add_all(&c, e);
+    match_text_close(&t);
+    return rc;
+}
+
 static const char *rule(size_t i)
 {
     static const char *const more[] = { "equals", "last-number", "last-numeral",
@@ -586,4 +673,5 @@ const struct match_kind match_number = {
     .check = check,
     .run = run,
     .rule = rule,
+    .candidates = candidates,
 };
