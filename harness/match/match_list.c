@@ -80,11 +80,10 @@ static bool cut_text(const struct json *cut, struct str all, struct str *out)
 {
     const char *mark = json_string(json_get(cut, "from"));
     double tail = json_number(json_get(cut, "tail"));
-    size_t at = 0;
 
     *out = all;
     if (mark) {
-        at = str_find(all, str_of(mark), 0);
+        size_t at = str_find(all, str_of(mark), 0);
         if (at == (size_t)-1)
             return false;
         *out = str_sub(all, at, all.n);
@@ -231,15 +230,15 @@ static enum err_code read_rule(struct parts *p, size_t rule, struct err *e)
 /* The last run has the letters, one each. */
 static void split_run(struct parts *p)
 {
-    struct str run;
+    struct str letters;
 
     if (p->n == 0)
         return;
-    run = p->list[p->n - 1].text;
+    letters = p->list[p->n - 1].text;
     forget_parts(p);
-    for (size_t i = 0; i < run.n; i++)
-        if (match_is_latin(run.p[i]))
-            add_part(p, str_sub(run, i, i + 1), p->at, p->end);
+    for (size_t i = 0; i < letters.n; i++)
+        if (match_is_latin(letters.p[i]))
+            add_part(p, str_sub(letters, i, i + 1), p->at, p->end);
 }
 
 /* --- answers that leave a question open --------------------------------------- */

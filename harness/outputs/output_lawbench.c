@@ -87,7 +87,8 @@ static void take_options(struct output *o, char last, struct arena *a)
     o->choices = arena_array(a, n, sizeof *o->choices);
     o->n_choices = 0;
     for (char c = 'A'; c <= last && at && o->choices; c++, at = next) {
-        const char from[3] = { c, ':', '\0' }, to[3] = { (char)(c + 1), ':' };
+        const char from[3] = { c, ':', '\0' },
+                   to[3] = { (char)(c + 1), ':', '\0' };
         struct str text;
         at = strstr(at, from);
         next = at ? strstr(at + 2, to) : NULL;

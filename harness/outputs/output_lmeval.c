@@ -116,7 +116,7 @@ static enum err_code take_logprobs(const struct json *resps,
 
 /* Further repeats of the same item are trials. */
 static enum err_code take_repeats(const struct json *list, struct outputs *out,
-                                  struct output *o, struct err *e)
+                                  const struct output *o, struct err *e)
 {
     const struct output first = *o;
     size_t at = (size_t)(o - out->list), trial = 1;

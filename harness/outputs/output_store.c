@@ -480,18 +480,17 @@ static enum err_code put_output(struct importer *im, size_t i)
         .run = im->how->run,
         .trial = (int64_t)(o->trial + im->how->trial),
     };
-    enum err_code rc;
 
     if (!it) {
         im->t->unmatched++;
         return ERR_OK;
     }
     arena_reset(&im->scratch);
-    if ((rc = plan_check_item(NULL, im->suite, it, im->e)) ||
-        (rc = rows_put_item(im->how->store, im->suite, it, im->suite_row,
-                            &key.item, im->e)) ||
-        (rc = put_model(im, o, &key.model)) ||
-        (rc = put_params(im, &key.params)) || (rc = put_turns(im, o, it, &key)))
+    if (plan_check_item(NULL, im->suite, it, im->e) ||
+        rows_put_item(im->how->store, im->suite, it, im->suite_row, &key.item,
+                      im->e) ||
+        put_model(im, o, &key.model) || put_params(im, &key.params) ||
+        put_turns(im, o, it, &key))
         return err_wrap(im->e, "%s: item %s", o->file, it->id);
     return ERR_OK;
 }
