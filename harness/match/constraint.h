@@ -44,6 +44,7 @@ struct constraint {
     enum err_code (*holds)(const struct json *c,
                            const struct constraint_text *t, bool *yes,
                            struct err *e);
+    bool folded; /* looks at the folded text, which is made only then */
 };
 
 /* The tables, each with a NULL name at the end. */

@@ -77,8 +77,6 @@ static enum err_code make_form(struct look *l, unsigned form, struct err *e)
     if (form & ASTERISKS)
         rc = without_asterisks(&s, l->a, e);
     *t = (struct constraint_text){ .raw = s, .a = l->a };
-    if (!rc)
-        rc = match_fold(s, FORM, l->a, &t->folded, e);
     l->made[form] = !rc;
     return rc;
 }
@@ -92,10 +90,14 @@ static enum err_code holds_in(struct look *l, const struct json *c,
         constraint_find(constraint_word(c, "kind", ""));
     enum err_code rc = make_form(l, form, e);
 
+    struct constraint_text *t = &l->form[form];
+
     *yes = false;
-    if (rc || !l->form[form].raw.n)
+    if (rc || !t->raw.n)
         return rc;
-    return k->holds(c, &l->form[form], yes, e);
+    if (k->folded && !t->folded.n)
+        rc = match_fold(t->raw, FORM, l->a, &t->folded, e);
+    return rc ? rc : k->holds(c, t, yes, e);
 }
 
 static bool is_loose(const struct match_in *in)
@@ -119,10 +121,14 @@ static enum err_code judge_one(struct look *l, const struct json *c,
                                struct err *e)
 {
     bool strict, loose;
+    unsigned forms;
     enum err_code rc = holds_in(l, c, 0, &strict, e);
 
     loose = strict;
-    for (unsigned form = 1; form < FORMS && !rc && !loose; form++)
+    /* The forms without asterisks are the last ones. */
+    forms =
+        str_find(l->form[0].raw, STR("*"), 0) == (size_t)-1 ? ASTERISKS : FORMS;
+    for (unsigned form = 1; form < forms && !rc && !loose; form++)
         rc = holds_in(l, c, form, &loose, e);
     l->n++;
     l->strict += strict;

@@ -1,7 +1,7 @@
 /* How alike two texts are, counted in characters or words.
  *
  * Pure functions of two runs of tokens.  Only the first SIMILARITY_MOST tokens
- * of a text are looked at: the longest pair takes some 30 ms. */
+ * of a text are looked at, which bounds the time of the quadratic ones. */
 #ifndef MK_SIMILARITY_H
 #define MK_SIMILARITY_H
 
