@@ -318,13 +318,15 @@ static enum err_code put_prompt(const struct answered *x, bool english,
 {
     struct json *j = NULL;
     const struct json *m, *list;
+    const char *text;
 
     if (json_parse(&j, str_of(x->prompt), e))
         return err_wrap(e, "a stored prompt");
     list = json_get(j, "messages");
     m = json_child(list);
+    text = json_string(json_get(j, "prompt"));
     if (!list)
-        buf_text(b, str_of(json_string(json_get(j, "prompt"))));
+        buf_printf(b, "%s%s", text ? text : "", x->dialogue ? "\n\n" : "");
     else if (json_len(list) == 1 && !x->dialogue)
         buf_text(b, str_of(json_string(json_get(m, "content"))));
     else

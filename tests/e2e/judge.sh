@@ -54,6 +54,15 @@ ok "its bias is seen" same "$(sed -n '/^judge,rubric,answers/,$p' "$TMP/report" 
 ok "all pairs are split" same "$(grep "^first,pairwise-zh,qwen2,gemma3" "$TMP/report" | head -n 1 | cut -d, -f6-10)" "$n,0,$n,0,$n"
 ok "scores stay" same "$(sql "SELECT count(*) FROM score_history")" 0
 
+# Chats: both dialogues are shown whole, with their roles.
+cp "$TMP/judge" "$TMP/other"
+for m in judge other; do
+    exits 0 "a program answers in a chat" "$MOKAO" run -m "cmd:sh $TMP/$m" -s dialogue --limit 2 --db "$TMP/c.db"
+done
+exits 0 "and is judged" "$MOKAO" judge -m "$judge" --candidate "cmd:sh $TMP/judge" --baseline "cmd:sh $TMP/other" --db "$TMP/c.db"
+ok "both dialogues whole" same "$(sqlite3 "$TMP/c.db" "SELECT count(*) FROM judgement AS j JOIN prompt AS p ON p.pk = j.prompt
+    WHERE p.json LIKE '%<<<回答A %[用户]%[助手]%[用户]%[助手]%<<<回答B %[用户]%[助手]%[用户]%[助手]%以上各标记%'")" "$((2 * n))"
+
 item=$(sql "SELECT id FROM suite_item LIMIT 1")
 echo "item,model,baseline,verdict
 $item,qwen2,gemma3,win" >"$TMP/l.csv"
