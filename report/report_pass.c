@@ -139,7 +139,7 @@ static enum err_code fill_row(struct cell *c, const struct item_tries *v,
                               size_t n, const struct report_params *p,
                               struct err *e)
 {
-    int64_t least = v[0].n, most = v[0].n, failed = 0;
+    int64_t least = INT64_MAX, most = 0, failed = 0;
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0; i < n; i++) {

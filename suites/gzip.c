@@ -20,20 +20,16 @@ static void give(void *unused, void *p)
     mem_free(p);
 }
 
-static enum err_code unpack(struct str packed, struct buf *out, struct err *e)
+static enum err_code unpack(struct buf *packed, struct buf *out, struct err *e)
 {
     unsigned char piece[PIECE];
     z_stream z = { .zalloc = take, .zfree = give };
-    union {
-        const char *text;
-        Bytef *bytes; /* zlib reads them only */
-    } bytes = { packed.p };
     int rc = Z_OK;
 
-    if (packed.n > UINT32_MAX || inflateInit2(&z, GZIP_WINDOW) != Z_OK)
+    if (packed->n > UINT32_MAX || inflateInit2(&z, GZIP_WINDOW) != Z_OK)
         return err_set(e, ERR_NOMEM, "no memory to unpack it");
-    z.next_in = bytes.bytes;
-    z.avail_in = (unsigned)packed.n;
+    z.next_in = (Bytef *)packed->p;
+    z.avail_in = (unsigned)packed->n;
     while (rc == Z_OK && !out->failed) {
         z.next_out = piece;
         z.avail_out = PIECE;
@@ -56,7 +52,7 @@ enum err_code gzip_read(const char *path, struct buf *out, struct err *e)
     buf_init(&raw, out->limit);
     rc = io_read(path, &raw, e);
     if (!rc && str_starts(buf_view(&raw), STR("\x1f\x8b"))) {
-        rc = unpack(buf_view(&raw), out, e);
+        rc = unpack(&raw, out, e);
         if (rc)
             rc = err_wrap(e, "%s", path);
     } else if (!rc) {

@@ -13,27 +13,25 @@ enum { FRONT = 16 };
 
 /* A ceiling belongs to a thread, as SQLite's allocator knows of no connection;
  * a connection is used by one thread while it holds. */
-static _Thread_local struct {
-    bool on, met;
-    size_t left;
-} cap;
+static _Thread_local bool cap_on, cap_met;
+static _Thread_local size_t cap_left;
 
 static bool take(size_t n)
 {
-    if (!cap.on)
+    if (!cap_on)
         return true;
-    if (n > cap.left) {
-        cap.met = true;
+    if (n > cap_left) {
+        cap_met = true;
         return false;
     }
-    cap.left -= n;
+    cap_left -= n;
     return true;
 }
 
 static void give(size_t n)
 {
-    if (cap.on)
-        cap.left += n;
+    if (cap_on)
+        cap_left += n;
 }
 
 static int lite_size(void *p)
@@ -115,13 +113,13 @@ void lite_start(void)
 
 void lite_cap(size_t bytes)
 {
-    cap.on = true;
-    cap.met = false;
-    cap.left = bytes;
+    cap_on = true;
+    cap_met = false;
+    cap_left = bytes;
 }
 
 bool lite_uncap(void)
 {
-    cap.on = false;
-    return cap.met;
+    cap_on = false;
+    return cap_met;
 }

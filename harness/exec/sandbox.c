@@ -65,14 +65,14 @@ void sandbox_result_free(struct sandbox_result *r)
 
 struct args {
     struct arena *a;
-    const char *v[ARGS_MOST];
+    char *v[ARGS_MOST]; /* NULL behind the last */
     size_t n;
 };
 
 static void add(struct args *x, const char *word)
 {
     if (x->n + 1 < ARGS_MOST)
-        x->v[x->n++] = word;
+        x->v[x->n++] = arena_strdup(x->a, word);
     else
         x->a->failed = true;
 }
@@ -358,14 +358,8 @@ static int start(pid_t *pid, const struct args *x, const struct box *b,
         rc = set_attributes(&attr);
         if (!rc)
             rc = set_descriptors(&act, b, n_files);
-        if (!rc) {
-            union {
-                const char *const *given;
-                char *const *wanted;
-            } argv = { x->v };
-            rc = posix_spawn(pid, x->v[0], &act, &attr, argv.wanted,
-                             environment);
-        }
+        if (!rc)
+            rc = posix_spawn(pid, x->v[0], &act, &attr, x->v, environment);
         posix_spawnattr_destroy(&attr);
     }
     posix_spawn_file_actions_destroy(&act);

@@ -256,7 +256,7 @@ static bool same_column(struct compare *c, const struct sqlbox_result *x,
                         size_t i, const struct sqlbox_result *y, size_t k)
 {
     const struct sqlbox_result *results[2] = { x, y };
-    size_t cols[2] = { i, k };
+    const size_t cols[2] = { i, k };
     struct rows r[2];
 
     for (int s = 0; s < 2; s++) {
