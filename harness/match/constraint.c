@@ -8,7 +8,7 @@
 static const struct constraint *const tables[] = { constraints_of_text,
                                                    constraints_of_form,
                                                    constraints_of_verse };
-enum { N_TABLES = sizeof(tables) / sizeof(*tables) };
+enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
 static const char *const ranges[] = { "min", "max", "about", "within",
                                       "exactly" };

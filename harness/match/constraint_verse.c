@@ -78,7 +78,7 @@ static enum err_code holds_verse(const struct json *c,
     const struct json *pattern = json_get(c, "pattern");
     double want =
         pattern ? (double)json_len(pattern) : json_number(json_get(c, "lines"));
-    struct constraint_pieces p;
+    struct constraint_pieces p = { .n = 0 };
     enum err_code rc = verses_of(t, &p, e);
 
     *yes = !rc && p.n && (isnan(want) || fabs((double)p.n - want) < 0.5);
@@ -124,7 +124,7 @@ static enum err_code holds_rhyme(const struct json *c,
 {
     size_t step = strcmp(constraint_word(c, "lines", "even"), "all") ? 2 : 1;
     bool level = json_bool(json_get(c, "level"));
-    struct constraint_pieces p;
+    struct constraint_pieces p = { .n = 0 };
     uint32_t shared = UINT32_MAX;
     size_t n = 0;
     enum err_code rc = verses_of(t, &p, e);

@@ -359,9 +359,8 @@ static void set_half(struct date *d, enum half half)
     int *hour = &d->part[DATE_HOUR];
 
     d->noon = half != HALF_NONE || *hour > 12 || *hour == 0;
-    if (half == HALF_PM && *hour < 12 && *hour >= 1)
-        *hour += 12;
-    else if (half == HALF_NOON && *hour <= 3)
+    if ((half == HALF_PM && *hour < 12 && *hour >= 1) ||
+        (half == HALF_NOON && *hour <= 3))
         *hour += 12;
     else if (half == HALF_AM && *hour == 12)
         *hour = 0;

@@ -88,8 +88,7 @@ static bool cut_text(const struct json *cut, struct str all, struct str *out)
             return false;
         *out = str_sub(all, at, all.n);
     }
-    for (double skip = (double)text_count(*out) - tail; tail > 0 && skip > 0;
-         skip--) {
+    for (size_t n = text_count(*out); tail > 0 && (double)n > tail; n--) {
         size_t len = 1;
         (void)text_rune(*out, 0, &len);
         *out = str_sub(*out, len, out->n);

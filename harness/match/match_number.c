@@ -518,7 +518,8 @@ static enum err_code check_score(const struct json *options, struct err *e)
 
     if (rc)
         return rc;
-    if (score && (!json_string(score) || strcmp(json_string(score), "log")))
+    if (score &&
+        (!json_string(score) || strcmp(json_string(score), "log") != 0))
         return err_set(e, ERR_FORMAT, "score: expected \"log\"");
     if (score ? !(scale > 1) : !isnan(scale))
         return err_set(e, ERR_FORMAT,

@@ -110,7 +110,7 @@ static int compare_rows(const void *x, const void *y, void *width)
 
 static void sort_rows(struct rows *r)
 {
-    qsort_r(r->at, r->n, sizeof *r->at, compare_rows, &r->width);
+    qsort_r(r->at, r->n, sizeof(row), compare_rows, &r->width);
 }
 
 static void drop_equal(struct rows *r, double tolerance)
@@ -157,7 +157,7 @@ static bool view_rows(struct compare *c, const struct sqlbox_result *r,
 
     out->n = r->n_rows;
     out->width = r->n_cols;
-    out->at = arena_array(c->a, r->n_rows + 1, sizeof *out->at);
+    out->at = arena_array(c->a, r->n_rows + 1, sizeof(row));
     if (order)
         cells = arena_array(c->a, r->n_rows * r->n_cols + 1, sizeof *cells);
     if (!out->at || (!cells && r->n_rows)) {

@@ -234,7 +234,7 @@ struct pass {
     struct tokens got, want;
     uint32_t *id_got, *id_want; /* places in the sorted list of all tokens */
     uint64_t *mask;             /* of an id: where the block has it */
-    signed char *carry; /* of a place of the answer: from block to block */
+    int8_t *carry; /* of a place of the answer: from block to block */
 };
 
 static uint32_t place_of(const uint64_t *all, size_t n, uint64_t t)
@@ -338,7 +338,7 @@ static ptrdiff_t distance_block(struct pass *c, size_t n)
         xh = (((eq & p) + p) ^ p) | eq;
         ph = m | ~(xh | p);
         mh = p & xh;
-        c->carry[j] = (signed char)(((ph & high) != 0) - ((mh & high) != 0));
+        c->carry[j] = (int8_t)(((ph & high) != 0) - ((mh & high) != 0));
         sum += c->carry[j];
         ph = ph << 1 | (in > 0);
         mh = mh << 1 | (in < 0);

@@ -321,8 +321,8 @@ static void add_choice(struct output *o, const char *key, const char *text)
 static void lettered_members(const struct json *j, struct outputs *out,
                              struct output *o)
 {
-    for (char c = 'A'; c <= 'Z'; c++) {
-        char key[2] = { c, '\0' };
+    for (size_t i = 0; i < 26; i++) {
+        const char key[2] = { "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i], '\0' };
         const char *text = output_text(json_get(j, key), out->arena);
         if (!text)
             break;

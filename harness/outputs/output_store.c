@@ -163,7 +163,7 @@ static enum err_code keep_first(struct importer *im, struct item *items,
         return no_memory(im);
     for (size_t i = 0; i < *n; i++)
         order[i] = &items[i];
-    qsort(order, *n, sizeof *order, by_id_and_place);
+    qsort(order, *n, sizeof(struct item *), by_id_and_place);
     rc = mark_trials(im, order, *n);
     mem_free(order);
     for (size_t i = 0; i < *n; i++)
@@ -244,7 +244,8 @@ static const struct item *look_up(const struct item **list, size_t n,
                                   const struct item *key,
                                   int (*cmp)(const void *, const void *))
 {
-    const struct item **hit = bsearch(&key, list, n, sizeof *list, cmp);
+    const struct item **hit =
+        bsearch(&key, list, n, sizeof(struct item *), cmp);
 
     return hit ? *hit : NULL;
 }
@@ -506,7 +507,7 @@ static enum err_code put_suite(struct importer *im, const char *id)
     if (!rc)
         rc = rows_put_suite(im->how->store, im->suite, &im->suite_row, im->e);
     for (size_t i = 0; i < im->in->n && !rc; i++)
-        if (im->how->suite || strcmp(im->suites[i], id) == 0)
+        if (!id || strcmp(im->suites[i], id) == 0)
             rc = put_output(im, i);
     im->t->items += im->suite ? im->suite->n_items : 0;
     mem_free(im->by_id);
