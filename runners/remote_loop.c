@@ -131,12 +131,17 @@ static int64_t wait_ms(const struct loop *loop, int64_t now)
 static enum err_code turn(struct loop *loop, struct err *e)
 {
     int64_t now = io_now_ns();
+    bool delivered = false;
 
     for (size_t i = 0; i < loop->n; i++)
         advance(&loop->lanes[i], now);
-    for (int i = 0; i < DELIVER_AT_ONCE && loop->ended.head; i++)
+    if (is_over(loop))
+        return ERR_OK;
+    for (int i = 0; i < DELIVER_AT_ONCE && loop->ended.head; i++) {
         job_deliver(take_job(&loop->ended));
-    return http_step(loop->http, wait_ms(loop, io_now_ns()), e);
+        delivered = true; /* which may bring new requests at once */
+    }
+    return http_step(loop->http, delivered ? 0 : wait_ms(loop, io_now_ns()), e);
 }
 
 static enum err_code run_loop(struct loop *loop, struct err *e)

@@ -28,4 +28,5 @@ measure() {
         "$wall s in all; CPU $user + $system s, $((memory / 1024)) MB"
 }
 measure 10000 200 1000
+measure 1000 200 1000
 measure 1000 0 16
