@@ -421,7 +421,7 @@ START_TEST(cmmlu_is_planned_in_seconds)
         t_ok(suite_open(&b.suite, path, &e), &e);
         b.ps.suite = b.suite;
         b.p.prompt.shots = 5;
-        b.p.prompt.can_score = true;
+        b.p.prompt.score_chat = b.p.prompt.score_text = true;
         plan = make(&b);
         ck_assert_uint_eq(plan.n, n);
         printf("plan of %zu items: %.2f s\n", n,
