@@ -12,7 +12,7 @@
 
 /* The tiers of the cascade, the most explicit first. */
 enum choice_tier {
-    CHOICE_STATED,
+    CHOICE_STATED = 1,
     CHOICE_ALONE,
     CHOICE_WHICH,
     CHOICE_RIGHT,

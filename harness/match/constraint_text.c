@@ -340,9 +340,11 @@ static enum err_code chunks_of(const struct constraint_text *t,
     enum err_code rc = constraint_split(t->raw, piece, t->a, &p, e);
     size_t n = 0;
 
-    *list = rc ? NULL : arena_array(t->a, p.n + 1, sizeof(**list));
-    if (!rc && !*list)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
+    if (rc)
+        return rc;
+    *list = arena_array(t->a, p.n + 1, sizeof(**list));
+    if (!*list)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
     for (size_t i = 0; i < p.n && !rc; i++) {
         rc = match_fold(p.list[i], fold | TEXT_NOSPACE | TEXT_NOPUNCT, t->a,
                         &(*list)[n].s, e);
@@ -360,20 +362,20 @@ static enum err_code holds_distinct(const struct json *c,
 {
     const char *of = constraint_word(c, "of", "line");
     double n = json_number(json_get(c, "n"));
-    struct chunk *list;
+    struct chunk *list = NULL;
     struct str bare;
-    size_t count = 0;
+    size_t n_list = 0;
     enum err_code rc;
 
     if (strcmp(of, "characters") != 0) {
-        rc = chunks_of(t, constraint_piece_of(of), &list, &count, e);
+        rc = chunks_of(t, constraint_piece_of(of), &list, &n_list, e);
     } else {
         rc = match_fold(t->folded, TEXT_NOSPACE | TEXT_NOPUNCT, t->a, &bare, e);
         n = n >= 1 && n <= RUN_MOST ? n : RUN_LENGTH;
         if (!rc)
-            rc = runs_of(bare, (size_t)n, t->a, &list, &count, e);
+            rc = runs_of(bare, (size_t)n, t->a, &list, &n_list, e);
     }
-    *yes = !rc && all_differ(list, count);
+    *yes = !rc && all_differ(list, n_list);
     return rc;
 }
 
@@ -432,7 +434,7 @@ static enum err_code holds_language(const struct json *c,
     struct scripts n = scripts_of(t->raw);
     struct counts words = count(t->raw);
     struct str simple;
-    enum err_code rc = ERR_OK;
+    enum err_code rc;
     double share;
 
     if (!strcmp(is, "simplified") || !strcmp(is, "traditional")) {

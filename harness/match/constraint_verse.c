@@ -234,16 +234,18 @@ static enum err_code han_of(struct str s, struct arena *a, int32_t **out,
     enum err_code rc = match_fold(s, TEXT_SIMPLE, a, &simple, e);
 
     *n = 0;
-    *out = rc ? NULL : arena_array(a, simple.n + 1, sizeof(**out));
-    if (!rc && !*out)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
-    for (size_t at = 0; at < simple.n && !rc; at += len) {
+    if (rc)
+        return rc;
+    *out = arena_array(a, simple.n + 1, sizeof(**out));
+    if (!*out)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    for (size_t at = 0; at < simple.n; at += len) {
         int32_t rune = text_rune(simple, at, &len);
 
         if (text_is_han(rune))
             (*out)[(*n)++] = rune;
     }
-    return rc;
+    return ERR_OK;
 }
 
 /* Of one length, no character in the same place of both, the first ending on an
@@ -272,10 +274,11 @@ static enum err_code holds_couplet(const struct json *c,
     rc = han_of(pair[0], t->a, &x, &nx, e);
     if (!rc)
         rc = han_of(pair[1], t->a, &y, &ny, e);
-    *yes = !rc && nx && nx == ny &&
-           (isnan(want) || fabs((double)nx - want) < 0.5) &&
+    if (rc)
+        return rc;
+    *yes = nx && nx == ny && (isnan(want) || fabs((double)nx - want) < 0.5) &&
            is_couplet(x, y, nx);
-    return rc;
+    return ERR_OK;
 }
 
 const struct constraint constraints_of_verse[] = {

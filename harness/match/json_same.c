@@ -97,8 +97,10 @@ static enum err_code same_text(const char *x, const char *y,
     rc = match_fold(str_of(x), FOLD, a, &fx, e);
     if (!rc)
         rc = match_fold(str_of(y), FOLD, a, &fy, e);
-    *same = !rc && str_eq(fx, fy);
-    return rc;
+    if (rc)
+        return rc;
+    *same = str_eq(fx, fy);
+    return ERR_OK;
 }
 
 static enum err_code same_loosely(const struct json *want,

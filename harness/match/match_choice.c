@@ -157,7 +157,7 @@ static enum err_code run_cascade(const struct choice_look *l, struct arena *a,
     enum err_code rc = ERR_OK;
 
     *p = (struct choice_pick){ .set = 0 };
-    for (int t = 0; t < CHOICE_TIERS && !rc && !is_found(p); t++)
+    for (int t = CHOICE_STATED; t < CHOICE_TIERS && !rc && !is_found(p); t++)
         rc = run_tier(l, (enum choice_tier)t, p, e);
     if (!rc && (p->none || !is_found(p)))
         rc = run_quoted(l, a, p, e);

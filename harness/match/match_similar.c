@@ -154,8 +154,8 @@ static enum err_code judge(const struct match_in *in, struct str s,
                            struct err *e)
 {
     struct settings set;
-    struct tokens got;
-    double score;
+    struct tokens got = { .n = 0 };
+    double score = 0;
     enum err_code rc = read_settings(in->options, &set, e);
 
     if (!rc)

@@ -2,6 +2,7 @@
  *
  * What is no mathematics becomes TOKEN_TEXT, never an error: the caller looks
  * for the stretches between. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ static struct math_token *put(struct lexer *x, enum math_token_kind kind,
         x->i = x->s.n;
         return NULL;
     }
+    assert(t->token);
     k = t->token + t->n++;
     *k = (struct math_token){ .kind = kind,
                               .sub = sub,

@@ -762,13 +762,14 @@ enum err_code math_parse(const struct math_tokens *t, size_t from, size_t to,
     struct parser p = { .t = t, .i = from, .to = to, .arena = a };
 
     *out = (struct math_parse){ .tree = NULL };
-    if (t->token)
-        out->tree = answer(&p);
+    if (!t->token)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    out->tree = answer(&p);
     if (out->tree && p.i < to) {
         (void)fail(&p, "not understood");
         out->tree = NULL;
     }
-    if (a->failed || !t->token)
+    if (a->failed)
         return err_set(e, ERR_NOMEM, "matcher: out of memory");
     out->why = p.why ? p.why : "not understood";
     out->at = p.why_at;

@@ -59,8 +59,10 @@ enum err_code similarity_split(struct str s, enum similarity_unit unit,
                                bool letters, struct arena *a,
                                struct tokens *out, struct err *e)
 {
-    size_t most = s.n < SIMILARITY_MOST ? s.n : SIMILARITY_MOST, len, word;
+    size_t most = s.n, len, word;
 
+    if (most > SIMILARITY_MOST)
+        most = SIMILARITY_MOST;
     *out = (struct tokens){ arena_array(a, most + 1, sizeof(*out->t)), 0 };
     if (!out->t)
         return no_memory(e);
@@ -275,8 +277,10 @@ static enum err_code pass_open(struct pass *p, struct tokens got,
 /* Sets the masks of the block at `from`; returns its length. */
 static size_t set_masks(struct pass *p, size_t from)
 {
-    size_t n = p->want.n - from < BLOCK ? p->want.n - from : BLOCK;
+    size_t n = p->want.n - from;
 
+    if (n > BLOCK)
+        n = BLOCK;
     for (size_t i = 0; i < n; i++)
         p->mask[p->id_want[from + i]] |= (uint64_t)1 << i;
     return n;
@@ -332,7 +336,7 @@ static ptrdiff_t distance_block(struct pass *c, size_t n)
 
     for (size_t j = 0; j < c->got.n; j++) {
         uint64_t eq = c->mask[c->id_got[j]], xv = eq | m, xh, ph, mh;
-        int in = c->carry[j];
+        int8_t in = c->carry[j];
 
         eq |= in < 0;
         xh = (((eq & p) + p) ^ p) | eq;
