@@ -211,15 +211,19 @@ enum err_code rules_draw(const struct rules_scope *scope, size_t n,
     enum err_code rc = load_members(&d, e);
 
     *n_out = 0;
-    *out = rc ? NULL : arena_array(scope->arena, n + 1, sizeof **out);
-    if (!rc && !*out)
+    *out = NULL;
+    if (rc)
+        goto done;
+    *out = arena_array(scope->arena, n + 1, sizeof **out);
+    if (!*out) {
         rc = no_memory(e);
-    if (!rc) {
-        allot(&d, (int64_t)n);
-        *n_out = draw(&d, *out);
+        goto done;
     }
+    allot(&d, (int64_t)n);
+    *n_out = draw(&d, *out);
     for (size_t i = 0; i < *n_out && !rc; i++)
         rc = load_detail(scope, &(*out)[i], e);
+done:
     drawing_free(&d);
     return rc;
 }
@@ -332,7 +336,7 @@ static enum err_code read_marks(struct str text, struct drawing *d,
                                 struct rules_checked *out, struct err *e)
 {
     struct csv *c = arena_alloc(d->scope->arena, sizeof *c);
-    size_t at[N_COLS];
+    size_t at[N_COLS] = { 0 };
     bool more = true;
     enum err_code rc;
 

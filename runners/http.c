@@ -66,8 +66,8 @@ static void raise_file_limit(size_t connections)
 
 /* --- sockets and the timer of libcurl -------------------------------------- */
 
-/* cppcheck-suppress constParameter; libcurl gives the type */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user,
+                     /* cppcheck-suppress constParameter; libcurl's type */
                      void *known)
 {
     struct http *h = user;

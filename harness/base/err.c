@@ -131,7 +131,7 @@ static enum err_code code_of_errno(int errnum)
 
 enum err_code err_errno(struct err *e, int errnum, const char *fmt, ...)
 {
-    char text[sizeof(e->msg)], why[128];
+    char text[sizeof(struct err)], why[128];
     va_list ap;
 
     va_start(ap, fmt);

@@ -1,4 +1,5 @@
 /* mokao run: plans, asks, scores, stores; resumes by itself. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -326,8 +327,10 @@ static enum err_code open_asked(struct session *s, const char *spec,
 static enum err_code plan_asked(struct asked *a, struct err *e)
 {
     struct session *s = a->session;
-    struct plan_params params = params_for(s, a->runner, &a->spec);
+    struct plan_params params;
 
+    assert(a->runner); /* open_asked() went well */
+    params = params_for(s, a->runner, &a->spec);
     if (cli_run_meter(&a->meter, &a->spec, &s->rates, &s->purse, s->store, e))
         return e->code;
     if (cli_put_model(s->store, a->runner, &a->spec, &s->arena, &a->model, e) ||

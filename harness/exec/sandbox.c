@@ -546,14 +546,15 @@ enum err_code sandbox_run(const struct sandbox_job *job,
         x->a = &a;
         make_args(x, job);
     }
-    if (a.failed)
-        rc = err_set(e, ERR_NOMEM, "no memory for a sandbox");
-    else if (!box_open(&b, job))
+    if (!x || a.failed) {
+        arena_free(&a);
+        return err_set(e, ERR_NOMEM, "no memory for a sandbox");
+    }
+    if (!box_open(&b, job))
         rc = err_set(e, ERR_IO, "no descriptors or memory for a sandbox");
     else
         rc = run_args(job, x, &b, r, e);
-    if (!a.failed)
-        box_close(&b);
+    box_close(&b);
     arena_free(&a);
     return rc;
 }

@@ -31,6 +31,7 @@ struct lane {
 };
 /* NULL when there is no memory. */
 struct lane *lane_open(struct ask *a);
+/* c is needed where the lane has a sequence. */
 void lane_close(struct lane *l, struct mk_ctx *c);
 void lane_fail(struct lane *l, enum err_code code, const char *msg);
 /* What the logits of a piece say: marks of the prompt, the next token. */

@@ -1,6 +1,7 @@
 /* One lane: what its logits say, how its generation ends, what of it can be
  * handed out.  A token is handed out with its text, so that those of a stop
  * string never are. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -138,8 +139,10 @@ void lane_close(struct lane *l, struct mk_ctx *c)
 {
     if (!l)
         return;
-    if (l->seq >= 0)
+    if (l->seq >= 0) {
+        assert(c);
         mk_seq_free(c, l->seq);
+    }
     mem_free(l->tokens);
     marks_free(&l->prompt);
     marks_free(&l->fresh);
