@@ -33,7 +33,7 @@ ifdef CI
 WARN += -Werror
 endif
 
-PKGS := sqlite3 libcjson libpcre2-8 libutf8proc opencc openssl libcurl libmicrohttpd mpfr gmp zlib
+PKGS := sqlite3 libcjson libpcre2-8 libutf8proc opencc openssl libcurl libmicrohttpd libarchive mpfr gmp zlib
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -MMD -MP -pthread $(CFLAGS) $(PKG_CFLAGS) $(MODE_$(V)) \
   -DMK_VERSION='"$(VERSION)"' -DMK_SHARE='"$(PREFIX)/share/mokao"'
 

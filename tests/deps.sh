@@ -31,6 +31,7 @@ need libssl-dev "SHA-256, signatures" lib openssl
 need libcurl4-openssl-dev "remote models" lib libcurl
 need libmicrohttpd-dev "mokao serve" lib libmicrohttpd
 need zlib1g-dev "benchmarks packed with gzip" lib zlib
+need libarchive-dev "logs of inspect_ai" lib libarchive
 need check "the unit tests" lib check
 need curl "the tests of mokao serve" have curl
 need bubblewrap "the sandbox of the code matcher" have bwrap

@@ -94,6 +94,8 @@ static void show(const struct output *o, struct buf *out)
     for (size_t i = 0; i < o->n_messages; i++)
         buf_printf(out, "\n  [%s] %s", o->messages[i].role,
                    o->messages[i].content);
+    if (o->reasoning)
+        buf_printf(out, "\n  reasoning %s", o->reasoning);
     buf_printf(out, "%s%s\n", o->error ? "\n  error " : "",
                o->error ? o->error : "");
 }
@@ -106,6 +108,7 @@ static const struct {
     { "evalscope", "evalscope", 3, 3, 0, 3, 2, 3, 3 },
     { "gaokao-bench", "gaokao", 3, 3, 0, 3, 2, 3, 2 },
     { "inspect", "inspect", 4, 3, 1, 3, 2, 3, 3 },
+    { "inspect", "inspect-eval", 6, 6, 1, 6, 5, 5, 5 },
     { "jsonl", "jsonl", 6, 5, 1, 4, 3, 3, 3 },
     { "lawbench", "lawbench", 1, 1, 0, 1, 1, 0, 0 },
     { "lm-eval", "lm-eval", 3, 3, 0, 3, 2, 3, 3 },
@@ -229,7 +232,9 @@ static const struct {
       "item 0: expected \"origin_prompt\"" },
     { "opencompass", "x.json", "{\"0\":{\"origin_prompt\":\"?\"}}",
       "item 0: no \"prediction\"" },
-    { "inspect", "x.json", "{\"samples\":[]}", "--log-format json" },
+    { "inspect", "x.json", "{\"samples\":[]}", "expected a log" },
+    { "inspect", "x.json", "{\"eval\":{\"task\":\"t\"}}", "--no-log-samples" },
+    { "inspect", "x.eval", "{\"eval\":{\"task\":\"t\"}}", "is no zip archive" },
     { "alpaca", "x.json", "{}", "expected a list" },
     { "alpaca", "x.json", "[{\"instruction\":\"?\"}]", "entry 1" },
     { "evalscope", "reviews.jsonl", "{\"index\":0}",

@@ -73,12 +73,22 @@ static enum err_code read_file(struct walk *w, const char *path, struct err *e)
     return w->fn(w->out, e) ? err_wrap(e, "%s", path) : ERR_OK;
 }
 
+static bool ends_so(struct str name, const char *ends)
+{
+    for (size_t n; *ends; ends += n, ends += *ends == ' ') {
+        n = strcspn(ends, " ");
+        if (str_ends(name, (struct str){ ends, n }))
+            return true;
+    }
+    return false;
+}
+
 static bool is_wanted(const struct walk *w, const char *name)
 {
     struct str s = str_of(name);
 
     return name[0] != '.' && str_starts(s, str_of(w->starts)) &&
-           str_ends(s, str_of(w->ends));
+           ends_so(s, w->ends);
 }
 
 static enum err_code walk_folder(struct walk *w, const char *path, int level,
@@ -121,6 +131,57 @@ enum err_code output_files(
     return rc;
 }
 
+/* --- JSON -------------------------------------------------------------------- */
+
+/* The word of no JSON that stands at p, 0: none. */
+static size_t no_json(struct str rest)
+{
+    static const char *const words[] = { "NaN", "Infinity", "-Infinity" };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (str_starts(rest, str_of(words[i])))
+            return strlen(words[i]);
+    return 0;
+}
+
+static void tame(struct str s, struct buf *out)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i < s.n; i++) {
+        size_t n = quoted ? 0 : no_json(str_sub(s, i, s.n));
+        if (n) {
+            buf_str(out, "null");
+            i += n - 1;
+            continue;
+        }
+        if (s.p[i] == '"')
+            quoted = !quoted;
+        buf_char(out, s.p[i]);
+        if (quoted && s.p[i] == '\\' && i + 1 < s.n)
+            buf_char(out, s.p[++i]);
+    }
+}
+
+enum err_code output_parse(struct json **out, struct str text, struct err *e)
+{
+    struct buf tamed;
+    enum err_code rc;
+
+    text = io_skip_bom(text);
+    if (!memmem(text.p, text.n, "NaN", 3) &&
+        !memmem(text.p, text.n, "Infinity", 8))
+        return json_parse(out, text, e);
+    *out = NULL;
+    buf_init(&tamed, MAX_FILE);
+    tame(text, &tamed);
+    rc = buf_check(&tamed, "the file", e);
+    if (!rc)
+        rc = json_parse(out, buf_view(&tamed), e);
+    buf_free(&tamed);
+    return rc;
+}
+
 enum err_code output_whole(struct outputs *out, output_json_fn *fn,
                            struct err *e)
 {
@@ -131,7 +192,7 @@ enum err_code output_whole(struct outputs *out, output_json_fn *fn,
     buf_init(&text, MAX_FILE);
     rc = io_read(out->file, &text, e);
     if (!rc)
-        rc = json_parse(&j, io_skip_bom(buf_view(&text)), e);
+        rc = output_parse(&j, buf_view(&text), e);
     if (!rc)
         rc = fn(j, 0, out, e);
     json_free(j);
@@ -147,7 +208,7 @@ static enum err_code read_line(const struct io_lines *l, output_json_fn *fn,
 
     if (str_trim(l->line).n == 0)
         return ERR_OK;
-    rc = json_parse(&j, l->line, e);
+    rc = output_parse(&j, l->line, e);
     if (!rc)
         rc = fn(j, l->number, out, e);
     json_free(j);
@@ -270,7 +331,7 @@ double output_score(const struct json *j, const char *keys)
     return v >= 0 && v <= 1 ? v : NAN;
 }
 
-static const char *message_text(const struct json *m, struct arena *a)
+const char *output_content(const struct json *m, struct arena *a)
 {
     const struct json *content = output_member(m, "content prompt");
     const char *text = output_text(content, a);
@@ -302,7 +363,7 @@ enum err_code output_messages(const struct json *j, struct outputs *out,
     list = arena_array(out->arena, json_len(j), sizeof *list);
     for (const struct json *m = json_child(j); m && list; m = json_next(m)) {
         list[n].role = role_of(output_field(m, "role", out->arena));
-        list[n++].content = message_text(m, out->arena);
+        list[n++].content = output_content(m, out->arena);
     }
     o->messages = list;
     o->n_messages = n;

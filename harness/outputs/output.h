@@ -77,12 +77,16 @@ const struct output_format *output_format_find(const char *name);
 /* A new output with nothing known and one turn; NULL: no memory, e is set. */
 struct output *output_new(struct outputs *out, struct err *e);
 /* Calls `fn` for each file below path (path itself, if it is a file) whose name
- * starts and ends so; sets out->file.  ERR_NOENV when path is not there,
+ * starts and ends so (one of several ends, parted by blanks); sets out->file.  ERR_NOENV when path is not there,
  * ERR_FORMAT when no file is of that name. */
 enum err_code output_files(const char *path, const char *starts,
                            const char *ends, struct outputs *out,
                            enum err_code (*fn)(struct outputs *out,
                                                struct err *e),
+                           struct err *e) MUST_CHECK;
+/* json_parse() of what Python writes: NaN and infinities, which JSON does not
+ * have, are null. */
+enum err_code output_parse(struct json **out, struct str text,
                            struct err *e) MUST_CHECK;
 /* The whole file out->file as one JSON value / each of its lines that is not
  * blank.  What `fn` says goes back with the file's name before it. */
@@ -107,6 +111,8 @@ double output_score(const struct json *j, const char *keys);
 /* A list of {"role","content"} (also {"role","prompt"}). */
 enum err_code output_messages(const struct json *j, struct outputs *out,
                               struct output *o, struct err *e) MUST_CHECK;
+/* The text of a message, or of its first part that has one; never NULL. */
+const char *output_content(const struct json *m, struct arena *a);
 /* {"A":text}, [text], [{"text"}], or members A, B ... of j itself. */
 enum err_code output_choices(const struct json *j, const struct json *list,
                              struct outputs *out, struct output *o,
