@@ -154,6 +154,34 @@ error_t cli_arg_num(struct argp_state *st, const char *option, const char *arg,
     return 0;
 }
 
+/* "a, b or c" */
+static void list_words(const char *const *words, struct buf *out)
+{
+    for (size_t i = 0; words[i]; i++)
+        buf_printf(out, "%s%s",
+                   !i             ? ""
+                   : words[i + 1] ? ", "
+                                  : " or ",
+                   words[i]);
+}
+
+error_t cli_arg_word(struct argp_state *st, const char *option, const char *arg,
+                     const char *const *words, int *out)
+{
+    struct buf all;
+
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], arg) == 0) {
+            *out = i;
+            return 0;
+        }
+    buf_init(&all, 1024);
+    list_words(words, &all);
+    argp_error(st, "%s: expected %s, got \"%s\"", option, all.p, arg);
+    buf_free(&all);
+    return EINVAL;
+}
+
 error_t cli_list_add(struct cli_list *l, const char *arg)
 {
     if (!mem_grow(&l->v, &l->cap, l->n + 1, sizeof *l->v))

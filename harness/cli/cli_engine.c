@@ -17,14 +17,16 @@ static const struct argp_option rows[] = {
     { 0 },
 };
 
-static error_t parse_activations(struct argp_state *st, const char *arg,
-                                 enum mk_activations *out)
+error_t cli_arg_activations(struct argp_state *st, const char *arg,
+                            enum mk_activations *out)
 {
-    *out = strcmp(arg, "f32") == 0 ? MK_ACT_F32 : MK_ACT_Q8;
-    if (!strcmp(arg, "f32") || !strcmp(arg, "q8"))
-        return 0;
-    argp_error(st, "--activations: expected q8 or f32, got \"%s\"", arg);
-    return EINVAL;
+    static const char *const words[] = { "q8", "f32", NULL };
+    static const enum mk_activations types[] = { MK_ACT_Q8, MK_ACT_F32 };
+    int i = 0;
+    error_t rc = cli_arg_word(st, "--activations", arg, words, &i);
+
+    *out = types[i];
+    return rc;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *st)
@@ -39,7 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         o->params.device = arg;
         return 0;
     case OPT_ACTIVATIONS:
-        return parse_activations(st, arg, &o->params.activations);
+        return cli_arg_activations(st, arg, &o->params.activations);
     default:
         return ARGP_ERR_UNKNOWN;
     }

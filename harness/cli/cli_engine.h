@@ -18,6 +18,9 @@ struct cli_engine {
     struct mk_model_params params;
 };
 extern const struct argp cli_engine_argp;
+/* Of an option --activations. */
+error_t cli_arg_activations(struct argp_state *st, const char *arg,
+                            enum mk_activations *out);
 
 /* ERR_OK, or the error the engine's status stands for, with its message. */
 enum err_code cli_engine_error(int status, const char *msg, struct err *e);

@@ -62,6 +62,9 @@ error_t cli_arg_int(struct argp_state *st, const char *option, const char *arg,
                     int64_t min, int64_t max, int64_t *out);
 error_t cli_arg_num(struct argp_state *st, const char *option, const char *arg,
                     double min, double max, double *out);
+/* Sets *out to the place of arg among the words (NULL at their end). */
+error_t cli_arg_word(struct argp_state *st, const char *option, const char *arg,
+                     const char *const *words, int *out);
 /* Strings of an option that may be repeated; v is freed by cli_list_free(). */
 struct cli_list {
     const char **v;

@@ -1,41 +1,27 @@
 /* mokao judge: a model compares stored responses with a baseline's, or grades
  * them; people's labels beside it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
+#include "harness/cli/cli_asking.h"
 #include "harness/cli/cli_money.h"
 #include "harness/cli/cli_rows.h"
 #include "harness/judge.h"
-#include "runners/record.h"
 
 enum option_key {
-    OPT_DB = 0x100,
-    OPT_CANDIDATE,
+    OPT_CANDIDATE = 0x100,
     OPT_BASELINE,
     OPT_RUBRIC,
     OPT_LABELS,
-    OPT_MODELS,
     OPT_LIMIT,
     OPT_TEMPERATURE,
     OPT_MAX_TOKENS,
-    OPT_THREADS,
-    OPT_CONTEXT,
-    OPT_CONCURRENCY,
-    OPT_RPM,
-    OPT_TIMEOUT,
-    OPT_RETRIES,
-    OPT_RECORD,
-    OPT_BUDGET,
-    OPT_RATE,
-    OPT_DRY_RUN,
-    OPT_JSON
+    OPT_DRY_RUN
 };
 
 static const struct argp_option rows[] = {
@@ -53,38 +39,21 @@ static const struct argp_option rows[] = {
       0 },
     { "labels", OPT_LABELS, "FILE", 0,
       "store labels of people (CSV or JSON Lines) for the agreement", 0 },
-    { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 0 },
-    { "models", OPT_MODELS, "FILE", 0, "models file (models.json)", 0 },
     { "limit", OPT_LIMIT, "N", 0, "responses of each candidate at the most",
       0 },
     { "temperature", OPT_TEMPERATURE, "X", 0, "(the model's, else 0)", 0 },
     { "max-tokens", OPT_MAX_TOKENS, "N", 0, "longest answer (1024)", 0 },
-    { "threads", OPT_THREADS, "N", 0, "of the engine (all cores)", 0 },
-    { "context", OPT_CONTEXT, "N", 0, "KV cache positions of the engine", 0 },
-    { "concurrency", OPT_CONCURRENCY, "N", 0, "requests in flight", 0 },
-    { "rpm", OPT_RPM, "R", 0, "requests a minute at the most, of each key", 0 },
-    { "timeout", OPT_TIMEOUT, "S", 0, "seconds for one answer of an API (600)",
-      0 },
-    { "retries", OPT_RETRIES, "N", 0,
-      "times a failed request is sent again (4)", 0 },
-    { "record", OPT_RECORD, "FILE", 0,
-      "append every exchange as JSON Lines (for replay:FILE)", 0 },
-    { "budget", OPT_BUDGET, "CNY", 0,
-      "stop before this call costs more (exit status 3)", 0 },
-    { "rate", OPT_RATE, "CUR=CNY", 0,
-      "worth of one unit of a currency (USD=7.1); repeatable", 0 },
     { "dry-run", OPT_DRY_RUN, NULL, 0, "only say how much would be asked", 0 },
-    { "json", OPT_JSON, NULL, 0, "print the summary as JSON", 0 },
     { 0 },
 };
 
 struct options {
-    const char *db, *models_file, *judge, *baseline, *rubric, *labels, *record;
-    struct cli_list candidates, suites, rates;
-    struct runner_params runner;
-    double temperature, budget;
-    int64_t limit, max_tokens, threads, context, concurrency, timeout_s;
-    bool dry_run, json;
+    struct cli_asking asking;
+    const char *judge, *baseline, *rubric, *labels;
+    struct cli_list candidates, suites;
+    double temperature;
+    int64_t limit, max_tokens;
+    bool dry_run;
 };
 
 static error_t parse_end(struct argp_state *st, const struct options *o)
@@ -103,6 +72,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     struct options *o = st->input;
 
     switch (key) {
+    case ARGP_KEY_INIT:
+        st->child_inputs[0] = &o->asking;
+        return 0;
     case 'm':
         o->judge = arg;
         return 0;
@@ -119,42 +91,14 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case OPT_LABELS:
         o->labels = arg;
         return 0;
-    case OPT_DB:
-        o->db = arg;
-        return 0;
-    case OPT_MODELS:
-        o->models_file = arg;
-        return 0;
-    case OPT_RECORD:
-        o->record = arg;
-        return 0;
     case OPT_LIMIT:
         return cli_arg_int(st, "limit", arg, 1, INT32_MAX, &o->limit);
     case OPT_TEMPERATURE:
         return cli_arg_num(st, "temperature", arg, 0, 100, &o->temperature);
     case OPT_MAX_TOKENS:
         return cli_arg_int(st, "max-tokens", arg, 1, INT32_MAX, &o->max_tokens);
-    case OPT_THREADS:
-        return cli_arg_int(st, "threads", arg, 1, 1024, &o->threads);
-    case OPT_CONTEXT:
-        return cli_arg_int(st, "context", arg, 32, INT32_MAX, &o->context);
-    case OPT_CONCURRENCY:
-        return cli_arg_int(st, "concurrency", arg, 1, 1000, &o->concurrency);
-    case OPT_RPM:
-        return cli_arg_num(st, "rpm", arg, 0.001, 1e9, &o->runner.rpm);
-    case OPT_TIMEOUT:
-        return cli_arg_int(st, "timeout", arg, 1, 86400, &o->timeout_s);
-    case OPT_RETRIES:
-        return cli_arg_int(st, "retries", arg, 0, 1000, &o->runner.retries);
-    case OPT_BUDGET:
-        return cli_arg_num(st, "budget", arg, 0, 1e9, &o->budget);
-    case OPT_RATE:
-        return cli_list_add(&o->rates, arg);
     case OPT_DRY_RUN:
         o->dry_run = true;
-        return 0;
-    case OPT_JSON:
-        o->json = true;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(st, "unexpected argument \"%s\"", arg);
@@ -166,9 +110,12 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     }
 }
 
+static const struct argp_child children[] = { { .argp = &cli_asking_argp },
+                                              { 0 } };
 static const struct argp argp = {
     .options = rows,
     .parser = parse,
+    .children = children,
     .doc = "Has a model compare the candidates' stored responses with the "
            "baseline's, each pair in both orders, or grade them alone.  Scores "
            "are never changed; mokao report judge shows the result.\vWhat the "
@@ -193,8 +140,7 @@ struct session {
     struct judge_plan plan;
     struct judge_progress progress;
     size_t n_labels;
-    int record; /* descriptor, -1: none */
-    struct buf line;
+    struct cli_record record;
     int64_t shown_ns;
     bool shown;
 };
@@ -214,31 +160,10 @@ static void on_progress(void *user, const struct judge_progress *p)
             terminal ? "\033[K" : "\n");
 }
 
-/* One write a line, so that a killed call leaves whole lines. */
 static enum err_code on_exchange(void *user, const struct request *q,
                                  const struct response *r, struct err *e)
 {
-    struct session *s = user;
-
-    if (s->record < 0)
-        return ERR_OK;
-    buf_clear(&s->line);
-    if (record_write(q, r, &s->line, e))
-        return e->code;
-    if (write(s->record, s->line.p, s->line.n) != (ssize_t)s->line.n)
-        return err_errno(e, errno ? errno : ENOSPC, "--record %s",
-                         s->o->record);
-    return ERR_OK;
-}
-
-static enum err_code open_record(struct session *s, struct err *e)
-{
-    if (!s->o->record)
-        return ERR_OK;
-    s->record =
-        open(s->o->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    return s->record < 0 ? err_errno(e, errno, "--record %s", s->o->record)
-                         : ERR_OK;
+    return cli_record_add(&((struct session *)user)->record, q, r, e);
 }
 
 static void set_sampling(struct session *s, const struct model_spec *m)
@@ -261,9 +186,10 @@ static enum err_code open_judge(struct session *s, int argc, char **argv,
     struct judge_params *p = &s->params;
     struct model_spec m;
 
-    if (model_find(o->judge, o->models_file, &s->arena, &m, e) ||
-        cli_run_rates(&s->rates, o->models_file, &o->rates, &s->arena, e) ||
-        runner_open(&s->runner, &m, &o->runner, e) ||
+    if (model_find(o->judge, o->asking.models_file, &s->arena, &m, e) ||
+        cli_run_rates(&s->rates, o->asking.models_file, &o->asking.rates,
+                      &s->arena, e) ||
+        runner_open(&s->runner, &m, &o->asking.runner, e) ||
         cli_run_meter(&s->meter, &m, &s->rates, &s->purse, s->store, e))
         return e->code;
     s->metered = true;
@@ -286,7 +212,8 @@ static enum err_code open_judge(struct session *s, int argc, char **argv,
                                 .user = s };
     return cli_put_model(s->store, s->runner, &m, &s->arena, &p->model, e) ||
                    cli_put_run(s->store, argc, argv, &p->run, e) ||
-                   judge_plan_make(&s->plan, p, e) || open_record(s, e)
+                   judge_plan_make(&s->plan, p, e) ||
+                   cli_record_open(&s->record, o->asking.record, e)
                ? e->code
                : ERR_OK;
 }
@@ -339,7 +266,7 @@ static enum err_code summary(const struct session *s, struct err *e)
     enum err_code rc;
 
     buf_init(&out, 4096);
-    if (s->o->json)
+    if (s->o->asking.json)
         print_json(s, &out);
     else
         print_text(s, &out);
@@ -381,7 +308,7 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
 
     /* A database that is not there is not made. */
     if (rubric_find(rubric, &s->arena, &s->rubric, e) ||
-        store_open(&s->store, o->db, !io_exists(o->db), e) ||
+        store_open(&s->store, o->asking.db, !io_exists(o->asking.db), e) ||
         (o->labels && judge_labels(s->store, o->labels, &s->n_labels, e)) ||
         (o->judge && open_judge(s, argc, argv, e)))
         return e->code;
@@ -394,42 +321,33 @@ static void close_session(struct session *s)
     judge_plan_free(&s->plan);
     if (s->metered)
         meter_free(&s->meter);
-    if (s->record >= 0)
-        close(s->record);
+    cli_record_close(&s->record);
     runner_close(s->runner);
     store_close(s->store);
-    buf_free(&s->line);
     arena_free(&s->arena);
 }
 
 static int run(int argc, char **argv)
 {
-    struct options o = { .db = DEFAULT_DB,
-                         .temperature = NAN,
-                         .budget = NAN,
-                         .runner.retries = -1 };
-    struct session s = { .o = &o, .record = -1 };
+    struct options o = { .temperature = NAN };
+    struct session s = { .o = &o };
     struct err e;
-    int rc = cli_parse(&argp, argc, argv, &o);
+    int rc;
 
+    cli_asking_init(&o.asking);
+    rc = cli_parse(&argp, argc, argv, &o);
     if (rc) {
         rc--;
         goto done;
     }
-    o.runner.threads = (int)o.threads;
-    o.runner.context = (size_t)o.context;
-    o.runner.concurrency = (size_t)o.concurrency;
-    o.runner.timeout_ms = o.timeout_s * 1000;
     arena_init(&s.arena, 0);
-    buf_init(&s.line, (size_t)256 << 20);
-    s.purse.limit =
-        isnan(o.budget) ? COST_UNKNOWN : llround(o.budget * COST_NANO);
+    s.purse.limit = o.asking.budget;
     rc = run_session(&s, argc, argv, &e) ? cli_fail(&e) : 0;
     close_session(&s);
 done:
     cli_list_free(&o.candidates);
     cli_list_free(&o.suites);
-    cli_list_free(&o.rates);
+    cli_asking_free(&o.asking);
     return rc;
 }
 

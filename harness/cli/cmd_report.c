@@ -80,11 +80,12 @@ static error_t parse_kind(struct argp_state *st, char *arg, struct options *o)
 
 static error_t parse_lang(struct argp_state *st, const char *arg, bool *english)
 {
-    *english = !strcmp(arg, "en");
-    if (*english || !strcmp(arg, "zh"))
-        return 0;
-    argp_error(st, "--lang: expected zh or en, got \"%s\"", arg);
-    return EINVAL;
+    static const char *const words[] = { "zh", "en", NULL };
+    int i = 0;
+    error_t rc = cli_arg_word(st, "--lang", arg, words, &i);
+
+    *english = i == 1;
+    return rc;
 }
 
 static const char *wrong_rules(const struct options *o)

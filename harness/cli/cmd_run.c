@@ -1,12 +1,9 @@
 /* mokao run: plans, asks, scores, stores; resumes by itself. */
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness/base/io.h"
 #include "harness/base/json.h"
@@ -14,7 +11,6 @@
 #include "harness/cli/cli_rows.h"
 #include "harness/cli/run_options.h"
 #include "harness/run.h"
-#include "runners/record.h"
 
 /* --- what a run of several models shares ----------------------------------- */
 
@@ -25,14 +21,13 @@ struct session {
     struct plan_suite *suites;
     size_t n_suites;
     int64_t run;
-    int record; /* descriptor, -1: none */
+    struct cli_record record;
     const volatile sig_atomic_t *interrupts;
     const struct asked *group; /* under way */
     size_t n_group;
     int64_t shown_ns;
     struct rates rates;
     struct purse purse;
-    struct buf line; /* of the record */
     struct arena arena;
     struct buf out; /* the summary */
     struct jw json;
@@ -127,33 +122,10 @@ static void on_progress(void *user, const struct run_progress *p)
 
 /* --- recording ------------------------------------------------------------- */
 
-static enum err_code open_record(struct session *s, struct err *e)
-{
-    s->record = -1;
-    if (!s->o->record)
-        return ERR_OK;
-    s->record =
-        open(s->o->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (s->record < 0)
-        return err_errno(e, errno, "--record %s", s->o->record);
-    return ERR_OK;
-}
-
-/* One write a line, so that a killed run leaves whole lines. */
 static enum err_code on_exchange(void *user, const struct request *q,
                                  const struct response *r, struct err *e)
 {
-    struct session *s = ((struct asked *)user)->session;
-
-    if (s->record < 0)
-        return ERR_OK;
-    buf_clear(&s->line);
-    if (record_write(q, r, &s->line, e))
-        return e->code;
-    if (write(s->record, s->line.p, s->line.n) != (ssize_t)s->line.n)
-        return err_errno(e, errno ? errno : ENOSPC, "--record %s",
-                         s->o->record);
-    return ERR_OK;
+    return cli_record_add(&((struct asked *)user)->session->record, q, r, e);
 }
 
 /* --- suites ---------------------------------------------------------------- */
@@ -247,7 +219,7 @@ static void summary_line(struct session *s, const struct model_spec *m,
 {
     char time[32], money[160] = "";
 
-    if (s->o->json) {
+    if (s->o->asking.json) {
         jw_object(&s->json, NULL);
         jw_str(&s->json, "model", m->id);
         jw_int(&s->json, "planned", (int64_t)plan->n);
@@ -288,10 +260,10 @@ static enum err_code dry_summary(struct session *s, const struct asked *a,
     const struct plan *plan = &a->plan;
     struct estimate o;
 
-    if (estimate_plan(&o, plan, a->runner, &s->o->runner, &a->meter.tariff,
-                      s->store, a->model, e))
+    if (estimate_plan(&o, plan, a->runner, &s->o->asking.runner,
+                      &a->meter.tariff, s->store, a->model, e))
         return err_wrap(e, "model %s", a->spec.id);
-    if (!s->o->json) {
+    if (!s->o->asking.json) {
         buf_printf(&s->out, "%s: %zu to ask, %zu stored\n", a->spec.id, plan->n,
                    plan->n_stored);
         cli_run_estimate(&o, &a->meter.tariff, &s->out);
@@ -321,7 +293,7 @@ static enum err_code open_asked(struct session *s, const char *spec,
                                 struct asked *a, struct err *e)
 {
     *a = (struct asked){ .session = s, .spec = *spec_of(s, spec) };
-    return runner_open(&a->runner, &a->spec, &s->o->runner, e);
+    return runner_open(&a->runner, &a->spec, &s->o->asking.runner, e);
 }
 
 static enum err_code plan_asked(struct asked *a, struct err *e)
@@ -500,7 +472,7 @@ static enum err_code find_models(struct session *s, struct err *e)
     if (n && !s->specs)
         return err_set(e, ERR_NOMEM, "no memory for the models");
     for (size_t i = 0; i < n; i++)
-        if (model_find(s->o->models.v[i], s->o->models_file, &s->arena,
+        if (model_find(s->o->models.v[i], s->o->asking.models_file, &s->arena,
                        &s->specs[i], e))
             return e->code;
     return ERR_OK;
@@ -510,17 +482,18 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
                                  struct err *e)
 {
     if (find_models(s, e) ||
-        cli_run_rates(&s->rates, s->o->models_file, &s->o->rates, &s->arena,
-                      e) ||
-        open_suites(s, e) || open_record(s, e) ||
-        store_open(&s->store, s->o->db, false, e) ||
+        cli_run_rates(&s->rates, s->o->asking.models_file, &s->o->asking.rates,
+                      &s->arena, e) ||
+        open_suites(s, e) ||
+        cli_record_open(&s->record, s->o->asking.record, e) ||
+        store_open(&s->store, s->o->asking.db, false, e) ||
         cli_put_run(s->store, argc, argv, &s->run, e))
         return e->code;
     jw_init(&s->json, &s->out, true);
-    if (s->o->json)
+    if (s->o->asking.json)
         jw_array(&s->json, NULL);
     run_models(s);
-    if (s->o->json) {
+    if (s->o->asking.json) {
         jw_end(&s->json);
         buf_char(&s->out, '\n');
     }
@@ -532,7 +505,7 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
 static int run(int argc, char **argv)
 {
     struct run_options o;
-    struct session s = { .o = &o, .record = -1 };
+    struct session s = { .o = &o };
     struct err e;
     int rc = run_options_parse(&o, argc, argv);
 
@@ -542,16 +515,12 @@ static int run(int argc, char **argv)
     }
     arena_init(&s.arena, 0);
     buf_init(&s.out, (size_t)16 << 20);
-    buf_init(&s.line, (size_t)256 << 20);
-    s.purse.limit =
-        isnan(o.budget) ? COST_UNKNOWN : llround(o.budget * COST_NANO);
+    s.purse.limit = o.asking.budget;
     s.interrupts = cli_catch_signals();
     rc = run_session(&s, argc, argv, &e) ? cli_fail(&e) : err_status(s.worst);
-    if (s.record >= 0)
-        close(s.record);
+    cli_record_close(&s.record);
     close_suites(&s);
     store_close(s.store);
-    buf_free(&s.line);
     buf_free(&s.out);
     arena_free(&s.arena);
 done:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "harness/base/io.h"
+#include "harness/cli/cli_asking.h"
 #include "harness/cli/cli_suite.h"
 #include "harness/cli/cmd.h"
 
@@ -306,22 +307,6 @@ static error_t parse_end(struct argp_state *st, const struct options *o)
     return EINVAL;
 }
 
-static error_t parse_ask(struct argp_state *st, const char *arg, enum ask *out)
-{
-    static const char *const names[] = {
-        [ASK_AUTO] = "auto", [ASK_SCORE] = "score", [ASK_GENERATE] = "generate"
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], arg) == 0) {
-            *out = (enum ask)i;
-            return 0;
-        }
-    }
-    argp_error(st, "--ask: expected auto, score or generate, got \"%s\"", arg);
-    return EINVAL;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
     struct options *o = st->input;
@@ -333,7 +318,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case OPT_SHOTS:
         return cli_arg_int(st, "--shots", arg, 0, 1000, &o->suite.shots);
     case OPT_ASK:
-        return parse_ask(st, arg, &o->suite.prompt.ask);
+        return cli_arg_ask(st, arg, &o->suite.prompt.ask);
     case OPT_COMPLETION:
         o->suite.prompt.completion = true;
         return 0;

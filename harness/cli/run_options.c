@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "harness/cli/cli_engine.h"
 
 enum option_key {
-    OPT_DB = 0x100,
-    OPT_LIMIT,
+    OPT_LIMIT = 0x100,
     OPT_SHOTS,
     OPT_TRIALS,
     OPT_SEED,
@@ -22,22 +22,11 @@ enum option_key {
     OPT_TOP_P,
     OPT_TOP_K,
     OPT_MAX_TOKENS,
-    OPT_MODELS,
-    OPT_THREADS,
     OPT_DEVICE,
     OPT_ACTIVATIONS,
-    OPT_CONTEXT,
-    OPT_CONCURRENCY,
-    OPT_RPM,
     OPT_TPM,
-    OPT_TIMEOUT,
-    OPT_RETRIES,
     OPT_STREAM,
-    OPT_PROVIDERS,
-    OPT_RECORD,
-    OPT_BUDGET,
-    OPT_RATE,
-    OPT_JSON
+    OPT_PROVIDERS
 };
 
 static const struct argp_option rows[] = {
@@ -47,8 +36,6 @@ static const struct argp_option rows[] = {
       0 },
     { "suite", 's', "SUITE", 0,
       "a suite: an id, a folder, suite/subset, globs; repeatable", 0 },
-    { "db", OPT_DB, "FILE", 0, "results database (" DEFAULT_DB ")", 0 },
-    { "models", OPT_MODELS, "FILE", 0, "models file (models.json)", 0 },
     { "limit", OPT_LIMIT, "N", 0, "items of each subset at the most", 0 },
     { "shots", OPT_SHOTS, "K", 0, "few-shot examples (0)", 0 },
     { "trials", OPT_TRIALS, "T", 0, "times each item is asked (1)", 0 },
@@ -67,30 +54,14 @@ static const struct argp_option rows[] = {
     { "max-tokens", OPT_MAX_TOKENS, "N", 0,
       "longest answer (the model's, else 512)", 0 },
     { "seed", OPT_SEED, "S", 0, "of sampling (0)", 0 },
-    { "threads", OPT_THREADS, "N", 0, "of the engine (all cores)", 0 },
     { "device", OPT_DEVICE, "NAME", 0, "of the engine: auto, cpu, ref", 0 },
     { "activations", OPT_ACTIVATIONS, "TYPE", 0,
       "of the engine: q8 (fast), f32 (exact)", 0 },
-    { "context", OPT_CONTEXT, "N", 0, "KV cache positions of the engine", 0 },
-    { "concurrency", OPT_CONCURRENCY, "N", 0,
-      "requests in flight, of each model (8 to an API)", 0 },
-    { "rpm", OPT_RPM, "R", 0, "requests a minute at the most, of each key", 0 },
     { "tpm", OPT_TPM, "T", 0, "tokens a minute at the most, of each key", 0 },
-    { "timeout", OPT_TIMEOUT, "S", 0, "seconds for one answer of an API (600)",
-      0 },
-    { "retries", OPT_RETRIES, "N", 0,
-      "times a failed request is sent again (4)", 0 },
     { "stream", OPT_STREAM, NULL, 0,
       "have APIs answer piece by piece: measures the first token", 0 },
     { "providers", OPT_PROVIDERS, "FILE", 0,
       "rows of providers that add to the built-in ones", 0 },
-    { "record", OPT_RECORD, "FILE", 0,
-      "append every exchange as JSON Lines (for replay:FILE)", 0 },
-    { "budget", OPT_BUDGET, "CNY", 0,
-      "stop before this call costs more (exit status 3)", 0 },
-    { "rate", OPT_RATE, "CUR=CNY", 0,
-      "worth of one unit of a currency (USD=7.1); repeatable", 0 },
-    { "json", OPT_JSON, NULL, 0, "print the summary as JSON", 0 },
     { 0 },
 };
 
@@ -115,29 +86,14 @@ static error_t parse_shard(struct argp_state *st, const char *arg,
     return 0;
 }
 
-static error_t parse_ask(struct argp_state *st, const char *arg, enum ask *out)
-{
-    static const char *const names[] = {
-        [ASK_AUTO] = "auto", [ASK_SCORE] = "score", [ASK_GENERATE] = "generate"
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], arg) == 0) {
-            *out = (enum ask)i;
-            return 0;
-        }
-    argp_error(st, "--ask: expected auto, score or generate, got \"%s\"", arg);
-    return EINVAL;
-}
-
 static error_t parse_activations(struct argp_state *st, const char *arg,
                                  bool *f32)
 {
-    *f32 = strcmp(arg, "f32") == 0;
-    if (*f32 || strcmp(arg, "q8") == 0)
-        return 0;
-    argp_error(st, "--activations: expected q8 or f32, got \"%s\"", arg);
-    return EINVAL;
+    enum mk_activations type;
+    error_t rc = cli_arg_activations(st, arg, &type);
+
+    *f32 = type == MK_ACT_F32;
+    return rc;
 }
 
 static error_t parse_end(struct argp_state *st, const struct run_options *o)
@@ -153,27 +109,14 @@ static error_t parse_remote(int key, char *arg, struct argp_state *st,
                             struct run_options *o)
 {
     switch (key) {
-    case OPT_RPM:
-        return cli_arg_num(st, "rpm", arg, 0.001, 1e9, &o->runner.rpm);
     case OPT_TPM:
-        return cli_arg_num(st, "tpm", arg, 1, 1e12, &o->runner.tpm);
-    case OPT_TIMEOUT:
-        return cli_arg_int(st, "timeout", arg, 1, 86400, &o->timeout_s);
-    case OPT_RETRIES:
-        return cli_arg_int(st, "retries", arg, 0, 1000, &o->runner.retries);
+        return cli_arg_num(st, "tpm", arg, 1, 1e12, &o->asking.runner.tpm);
     case OPT_STREAM:
-        o->runner.stream = true;
+        o->asking.runner.stream = true;
         return 0;
     case OPT_PROVIDERS: /* models are found by the same table */
-        o->runner.providers = arg;
+        o->asking.runner.providers = arg;
         return setenv("MOKAO_PROVIDERS", arg, 1) ? ENOMEM : 0;
-    case OPT_BUDGET:
-        return cli_arg_num(st, "budget", arg, 0, 1e9, &o->budget);
-    case OPT_RATE:
-        return cli_list_add(&o->rates, arg);
-    case OPT_JSON:
-        o->json = true;
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -184,19 +127,13 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     struct run_options *o = st->input;
 
     switch (key) {
+    case ARGP_KEY_INIT:
+        st->child_inputs[0] = &o->asking;
+        return 0;
     case 'm':
         return cli_list_add(&o->models, arg);
     case 's':
         return cli_list_add(&o->suites, arg);
-    case OPT_DB:
-        o->db = arg;
-        return 0;
-    case OPT_MODELS:
-        o->models_file = arg;
-        return 0;
-    case OPT_RECORD:
-        o->record = arg;
-        return 0;
     case OPT_LIMIT:
         return cli_arg_int(st, "limit", arg, 1, INT32_MAX, &o->limit);
     case OPT_SHOTS:
@@ -214,7 +151,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         o->dry_run = true;
         return 0;
     case OPT_ASK:
-        return parse_ask(st, arg, &o->plan.prompt.ask);
+        return cli_arg_ask(st, arg, &o->plan.prompt.ask);
     case OPT_TEMPLATE:
         o->plan.prompt.template = arg;
         return 0;
@@ -229,17 +166,11 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         return cli_arg_int(st, "top-k", arg, 0, INT32_MAX, &o->top_k);
     case OPT_MAX_TOKENS:
         return cli_arg_int(st, "max-tokens", arg, 1, INT32_MAX, &o->max_tokens);
-    case OPT_THREADS:
-        return cli_arg_int(st, "threads", arg, 1, 1024, &o->threads);
     case OPT_DEVICE:
-        o->runner.device = arg;
+        o->asking.runner.device = arg;
         return 0;
     case OPT_ACTIVATIONS:
-        return parse_activations(st, arg, &o->runner.f32);
-    case OPT_CONTEXT:
-        return cli_arg_int(st, "context", arg, 32, INT32_MAX, &o->context);
-    case OPT_CONCURRENCY:
-        return cli_arg_int(st, "concurrency", arg, 1, 1000, &o->concurrency);
+        return parse_activations(st, arg, &o->asking.runner.f32);
     case ARGP_KEY_END:
         return parse_end(st, o);
     default:
@@ -247,9 +178,12 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     }
 }
 
+static const struct argp_child children[] = { { .argp = &cli_asking_argp },
+                                              { 0 } };
 static const struct argp argp = {
     .options = rows,
     .parser = parse,
+    .children = children,
     .doc = "Asks the models the items of the suites, scores the answers and "
            "stores everything.\vWhat the database already holds for the same "
            "model, item, prompt and parameters is not asked again: a run that "
@@ -260,19 +194,12 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 {
     int rc;
 
-    *o = (struct run_options){ .db = DEFAULT_DB,
-                               .temperature = NAN,
-                               .top_p = NAN,
-                               .top_k = -1,
-                               .trials = 1,
-                               .budget = NAN,
-                               .runner.retries = -1 };
+    *o = (struct run_options){
+        .temperature = NAN, .top_p = NAN, .top_k = -1, .trials = 1
+    };
+    cli_asking_init(&o->asking);
     rc = cli_parse(&argp, argc, argv, o);
-    o->runner.threads = (int)o->threads;
-    o->runner.context = (size_t)o->context;
-    o->runner.concurrency = (size_t)o->concurrency;
-    o->runner.timeout_ms = o->timeout_s * 1000;
-    o->runner.seed = (uint64_t)o->seed;
+    o->asking.runner.seed = (uint64_t)o->seed;
     return rc;
 }
 
@@ -280,5 +207,5 @@ void run_options_free(struct run_options *o)
 {
     cli_list_free(&o->models);
     cli_list_free(&o->suites);
-    cli_list_free(&o->rates);
+    cli_asking_free(&o->asking);
 }

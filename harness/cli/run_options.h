@@ -2,21 +2,16 @@
 #ifndef MK_RUN_OPTIONS_H
 #define MK_RUN_OPTIONS_H
 
-#include "harness/cli/cmd.h"
+#include "harness/cli/cli_asking.h"
 #include "harness/plan.h"
-#include "runners/runner.h"
 
 struct run_options {
+    struct cli_asking asking;
     struct cli_list models, suites;
-    const char *db, *models_file, *record;
     struct plan_params plan;
-    struct runner_params runner;
     double temperature, top_p;
     int64_t limit, shots, trials, seed, top_k, max_tokens;
-    int64_t threads, context, concurrency, timeout_s;
-    double budget; /* CNY, NaN: none */
-    struct cli_list rates;
-    bool dry_run, json;
+    bool dry_run;
 };
 
 /* Reads the command line into o; what cli_parse() returns.  The lists are

@@ -44,6 +44,22 @@ for verb in $(echo "$verbs" | grep -vx help); do
     ok "$verb has options" test -s "$TMP/help"
 done
 
+# --- words and numbers of options that several verbs have
+exits 2 "run --ask knows its words" "$MOKAO" run -m x -s y --ask guess
+says err '--ask: expected auto, score or generate, got "guess"'
+exits 2 "suite --ask knows the same" "$MOKAO" suite show x --ask guess
+says err '--ask: expected auto, score or generate, got "guess"'
+exits 2 "run --activations knows its words" "$MOKAO" run -m x -s y --activations q4
+says err '--activations: expected q8 or f32, got "q4"'
+for verb in "run -s y" "judge --candidate y"; do
+    # shellcheck disable=SC2086
+    exits 2 "$verb counts threads" "$MOKAO" $verb -m x --threads 0
+    says err 'threads: expected a whole number from 1 to 1024, got "0"'
+    # shellcheck disable=SC2086
+    exits 2 "$verb counts money" "$MOKAO" $verb -m x --budget -1
+    says err 'budget: expected a number from 0 to 1e+09, got "-1"'
+done
+
 # --- help is golden: GOLDEN=write rewrites it
 for verb in $verbs; do
     "$MOKAO" "$verb" --help >"$TMP/help"
