@@ -43,6 +43,9 @@ need time "memory in make bench" have /usr/bin/time
 need python3 "mock vendors of the tests" have python3
 need openssl "certificates of the tests" have openssl
 need python3-pip "fetching the demo's models" python3 -m pip --version
+# Where systemd runs the package starts a proxy on port 3000: not unasked.
+[ -d /run/systemd/system ] && [ "${1:-}" != all ] ||
+    need nghttp2-proxy "HTTP/2 in the tests" test -x /usr/sbin/nghttpx
 case ${1:-} in lint | all)
     need clang "the second compiler, fuzzing" have clang
     need clang-format "layout" have clang-format

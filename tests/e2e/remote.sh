@@ -74,21 +74,54 @@ exits 4 "a key that is missing" env -u OPENAI_API_KEY \
 says err OPENAI_API_KEY
 mock_stop
 
-# TLS: a certificate that nobody vouches for, and the same one vouched for.
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
-    -keyout "$TMP/key.pem" -out "$TMP/cert.pem" 2>/dev/null
-rm -f "$TMP/m/log" "$TMP/m/ready"
-mock "$TMP/m" --only openai --tls "$TMP/cert.pem" "$TMP/key.pem"
-tls() {
-    "$MOKAO" run -m openai+tls --models "$TMP/m/models.json" -s "$TMP/colours" --ask generate --db "$TMP/$1.db"
+# TLS, under HTTP and under a WebSocket: a certificate that nobody vouches for,
+# the same one vouched for, and one of another host.
+certificate() { # certificate NAME SUBJECT
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mock -addext "subjectAltName=$2" \
+        -keyout "$TMP/$1.key" -out "$TMP/$1.pem" 2>/dev/null
 }
-exits 4 "an unknown certificate" tls untrusted
-cat "$TMP/out" "$TMP/err" >>"$TMP/said"
-ok "is a network error" same "$(sqlite3 "$TMP/untrusted.db" 'SELECT DISTINCT code FROM failure')" NET
-ok "and gets no request" same "$(grep -c '"try"' "$TMP/m/log")" 0
-SSL_CERT_FILE=$TMP/cert.pem
+tls() { # tls MODEL DB OPTION...
+    tls_model=$1 tls_db=$2
+    shift 2
+    "$MOKAO" run -m "$tls_model" --models "$TMP/m/models.json" -s "$TMP/colours" --ask generate --rpm 100000 \
+        --db "$TMP/$tls_db.db" "$@"
+}
+refused() { # refused MODEL DB WHAT: by its certificate, before anything is sent
+    exits 4 "$1: $3" tls "$1" "$2"
+    says err SSL_CERT_FILE
+    cat "$TMP/out" "$TMP/err" >>"$TMP/said"
+    ok "$1: $3 is a network error" same "$(sqlite3 "$TMP/$2.db" 'SELECT DISTINCT code FROM failure')" NET
+    ok "$1: and gets no request" same "$(grep -c '"try"\|"denied"' "$TMP/m/log")" 0
+}
+certificate here IP:127.0.0.1
+certificate other DNS:other.example
+rm -f "$TMP/m/log" "$TMP/m/ready"
+mock "$TMP/m" --only openai,iflytek_spark_ws --tls "$TMP/here.pem" "$TMP/here.key"
+for m in openai+tls iflytek_spark_ws+tls; do
+    refused $m "$m-untrusted" "an unknown certificate"
+done
+SSL_CERT_FILE=$TMP/here.pem
 export SSL_CERT_FILE
-exits 0 "a certificate that is vouched for" tls trusted
+for m in openai+tls iflytek_spark_ws+tls; do
+    exits 0 "$m: a certificate that is vouched for" tls $m $m
+    cat "$TMP/out" "$TMP/err" >>"$TMP/said"
+    ok "$m: all are answered" same "$(sqlite3 "$TMP/$m.db" \
+        'SELECT answered, correct, wrong FROM leaderboard')" "$n|$((n * 3 / 4))|$((n / 4))"
+done
+# What frames are cut into by TLS and by the network makes no difference.
+for fault in $([ -z "$full" ] && echo cut || echo slow cut reset masked hangup); do
+    python3 tests/mock/judge.py model "$TMP/m" iflytek_spark_ws+tls "generalv3.5~$fault~every2" "$TMP/x.json"
+    exits 0 "wss: $fault" "$MOKAO" run -m x --models "$TMP/x.json" -s "$TMP/colours" --ask generate --rpm 100000 \
+        --db "$TMP/wss-$fault.db"
+    ok "wss: $fault: all are answered" same "$(sqlite3 "$TMP/wss-$fault.db" 'SELECT count(*) FROM response')" $n
+done
+mock_stop
+rm -f "$TMP/m/log" "$TMP/m/ready"
+mock "$TMP/m" --only openai,iflytek_spark_ws --tls "$TMP/other.pem" "$TMP/other.key"
+SSL_CERT_FILE=$TMP/other.pem
+for m in openai+tls iflytek_spark_ws+tls; do
+    refused $m "$m-other" "a certificate of another host"
+done
 mock_stop
 no_leak "no key is stored, printed or recorded" "$TMP"/*.db "$TMP"/*.jsonl "$TMP"/*.log "$TMP/said" "$TMP/m/log"
 finish

@@ -91,11 +91,12 @@ def read_log(folder):
 
 
 def stored(db, model):
-    """{mark: (text, verdict, tokens in, tokens out, attempts, last failure's code)}"""
+    """{mark: (text, verdict, tokens in, tokens out, attempts, last failure's code, its message)}"""
     found = {}
     for question, turns, *rest in db.execute(
             "SELECT i.question, i.turns, r.text, c.verdict, r.prompt_tokens, r.output_tokens, r.attempts,"
-            " (SELECT code FROM failure f WHERE f.sample = s.pk ORDER BY f.pk DESC LIMIT 1)"
+            " (SELECT code FROM failure f WHERE f.sample = s.pk ORDER BY f.pk DESC LIMIT 1),"
+            " (SELECT message FROM failure f WHERE f.sample = s.pk ORDER BY f.pk DESC LIMIT 1)"
             " FROM sample s JOIN model m ON m.pk = s.model JOIN item i ON i.pk = s.item"
             " LEFT JOIN response r ON r.sample = s.pk LEFT JOIN score c ON c.sample = s.pk WHERE m.id = ?", (model,)):
         mark = int(MARK.search(question or turns)[1])
@@ -107,7 +108,9 @@ def stored(db, model):
 
 def judge_answer(model, mark, row):
     text, verdict = row[:2]
-    if text != "答案：%s。" % letter(mark):
+    if text is None:
+        say("%s: item %d has no answer: %s, %s", model, mark, row[5], row[6])
+    elif text != "答案：%s。" % letter(mark):
         say("%s: item %d: stored text %r", model, mark, text)
     elif verdict != ("correct" if mark % 4 else "wrong"):
         say("%s: item %d: verdict %s", model, mark, verdict)

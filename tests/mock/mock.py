@@ -30,6 +30,10 @@ from rows import ROWS
 from wire import CLOSE, Connection, frame, head, whole
 
 
+# Rows that --tls serves a second time: one of HTTP, the one of WebSockets.
+TLS = ("openai", "iflytek_spark_ws")
+
+
 class Thief(asyncio.Protocol):
     """Another host: whoever is sent here must not bring a key."""
 
@@ -175,8 +179,8 @@ class Mock:
         """Every row as a model by its identifier."""
         found = [{"id": r.id, "provider": r.id, "model": r.model, "base_url": self.address(r)} for r in ROWS
                  if (r.id, "http") in self.ports]
-        found += [{"id": "%s+tls" % i, "provider": i, "model": "mock", "base_url": self.address(r, "https")}
-                  for r in ROWS for i, scheme in self.ports if i == r.id and scheme == "https"]
+        found += [{"id": r.id + "+tls", "provider": r.id, "model": r.model, "base_url": self.address(r, "https")}
+                  for r in ROWS if (r.id, "https") in self.ports]
         path = os.path.join(self.args.out, "models.json")
         with open(path + ".new", "w", encoding="utf-8") as f:
             json.dump({"models": found}, f, ensure_ascii=False, indent=1)
@@ -198,8 +202,10 @@ class Mock:
         if self.args.tls:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(*self.args.tls)
-            row = ROWS[0]
-            self.ports[row.id, "https"] = await listen(functools.partial(Connection, self, row), context=context)
+            for row in ROWS:
+                if row.id in only and row.id in TLS:
+                    make = functools.partial(Connection, self, row)
+                    self.ports[row.id, "https"] = await listen(make, context=context)
         self.write_models()
         stop = asyncio.Event()
         for s in (signal.SIGTERM, signal.SIGINT):
