@@ -94,16 +94,28 @@ static void release(struct meter *m, const struct request *q)
     m->held[q->id] = 0;
 }
 
-/* Tokens that are not told count for the budget as what they may be; a failure
- * that tells none has cost none. */
+/* Tokens that are not told count for the budget as what they may be. */
 static int64_t untold(const struct meter *m, const struct request *q,
                       const struct response *res)
 {
-    if (res->code)
-        return 0;
     return at_most(m, q,
                    GUESS_HIGH * (guess_text(str_of(res->text)) +
                                  guess_text(str_of(res->reasoning))));
+}
+
+/* What a budget goes on from: what was spent, and by how much the guesses of
+ * what requests will cost have been too low. */
+static void spend(struct meter *m, const struct request *q,
+                  const struct response *res, int64_t cny)
+{
+    if (m->purse->limit == COST_UNKNOWN)
+        return;
+    if (res->prompt_tokens > 0 && guess(q) > 0)
+        m->worst = fmax(m->worst, (double)res->prompt_tokens / guess(q));
+    if (cny != COST_UNKNOWN)
+        m->purse->spent += cny;
+    else if (!res->code) /* a failure that tells no tokens has cost none */
+        m->purse->spent += untold(m, q, res);
 }
 
 void meter_settle(struct meter *m, const struct request *q,
@@ -117,8 +129,6 @@ void meter_settle(struct meter *m, const struct request *q,
     release(m, q);
     if (res->code && !told)
         return;
-    if (u.prompt > 0 && guess(q) > 0)
-        m->worst = fmax(m->worst, (double)u.prompt / guess(q));
     if (res->code) { /* what a failure does not tell was not used */
         u.prompt = u.prompt < 0 ? 0 : u.prompt;
         u.output = u.output < 0 ? 0 : u.output;
@@ -129,7 +139,7 @@ void meter_settle(struct meter *m, const struct request *q,
     m->cny_nano += cny == COST_UNKNOWN ? 0 : cny;
     m->n_priced += nano != COST_UNKNOWN;
     m->n_unpriced += nano == COST_UNKNOWN;
-    m->purse->spent += cny == COST_UNKNOWN ? untold(m, q, res) : cny;
+    spend(m, q, res, cny);
 }
 
 void meter_add(struct meter *sum, const struct meter *m)

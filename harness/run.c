@@ -212,10 +212,8 @@ static struct slot *start_entry(struct run *r, const struct plan_entry *entry)
     enum err_code rc;
 
     if (!s) {
-        {
-            err_set(&r->err, ERR_NOMEM, "no memory for a request");
-            fail(r, &r->err);
-        }
+        (void)err_set(&r->err, ERR_NOMEM, "no memory for a request");
+        fail(r, &r->err);
         return NULL;
     }
     s->entry = entry;

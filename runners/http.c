@@ -20,7 +20,7 @@
 #include "runners/http_parts.h"
 
 enum {
-    EVENTS = 256,     /* taken from epoll at once */
+    EVENTS = 16,      /* taken from epoll at once */
     CHECK_MS = 50,    /* between looks at the times of calls */
     SPARE_FILES = 64, /* beside the connections: database, logs ... */
     SOCKET_BIT = 32   /* an event with bits above is a transfer's own socket */
@@ -606,19 +606,27 @@ static int wait_of(const struct http *h, int64_t wait_ms)
     return (int)(timer < 0 ? 0 : timer < wait_ms ? timer : wait_ms);
 }
 
+/* Calls that were started are sent by libcurl's timer. */
+static void call_due(struct http *h)
+{
+    if (h->timer_ns < 0 || io_now_ns() < h->timer_ns)
+        return;
+    h->timer_ns = -1;
+    call_curl(h, CURL_SOCKET_TIMEOUT, 0);
+}
+
 enum err_code http_step(struct http *h, int64_t wait_ms, struct err *e)
 {
     struct epoll_event events[EVENTS];
-    int n = epoll_wait(h->epoll, events, EVENTS, wait_of(h, wait_ms));
+    int n;
 
+    call_due(h);
+    n = epoll_wait(h->epoll, events, EVENTS, wait_of(h, wait_ms));
     if (n < 0 && errno != EINTR)
         return err_errno(e, errno, "epoll");
     for (int i = 0; i < n; i++)
         take_event(h, &events[i]);
-    if (h->timer_ns >= 0 && io_now_ns() >= h->timer_ns) {
-        h->timer_ns = -1;
-        call_curl(h, CURL_SOCKET_TIMEOUT, 0);
-    }
+    call_due(h);
     take_messages(h);
     check_times(h);
     return ERR_OK;

@@ -67,12 +67,16 @@ int64_t pace_start(struct pace *p, double tokens, int64_t now_ns,
     return 0;
 }
 
-void pace_end(struct pace *p, const struct pace_pass *pass, double tokens)
+void pace_end(struct pace *p, const struct pace_pass *pass)
+{
+    p->in_flight--;
+    p->spent = p->in_flight ? p->spent - pass->tokens : 0;
+}
+
+void pace_settle(struct pace *p, const struct pace_pass *pass, double tokens)
 {
     double rate = p->limits.per_minute[PACE_TOKENS];
 
-    p->in_flight--;
-    p->spent = p->in_flight ? p->spent - pass->tokens : 0;
     if (rate > 0 && tokens >= 0)
         p->free_ns[PACE_TOKENS] +=
             (int64_t)(60.0 * (double)SECOND * (tokens - pass->tokens) / rate);

@@ -60,8 +60,10 @@ void pace_init(struct pace *p, const struct pace_limits *l);
  * started, or how many ns to wait at least; INT64_MAX: until another ends. */
 int64_t pace_start(struct pace *p, double tokens, int64_t now_ns,
                    struct pace_pass *out);
-/* It has ended.  tokens: what it really took, negative: not known. */
-void pace_end(struct pace *p, const struct pace_pass *pass, double tokens);
+/* It has ended: another may start. */
+void pace_end(struct pace *p, const struct pace_pass *pass);
+/* What it really took; negative: not known. */
+void pace_settle(struct pace *p, const struct pace_pass *pass, double tokens);
 /* It was answered: the window may grow. */
 void pace_grow(struct pace *p);
 /* The vendor said "too fast": halves the window, once for all that were under

@@ -194,7 +194,7 @@ struct job *job_pull(struct lane *l)
 
     if (l->dry || l->loop->stop ||
         l->n_jobs - l->n_ended >= l->model->params.concurrency ||
-        l->n_jobs >= 2 * l->model->params.concurrency + DELIVER_AT_ONCE)
+        l->n_jobs >= 2 * l->model->params.concurrency + AT_ONCE)
         return NULL;
     j = new_job(l->loop);
     if (!j) {
@@ -325,31 +325,52 @@ static void answer_job(struct job *j, const struct http_result *r)
         job_end(j);
 }
 
+static void missing_scores(struct reading *r)
+{
+    failure_words(&r->failure, FAULT_RETRY,
+                  "the answer has no log-probabilities");
+    r->failure.code = ERR_SERVER;
+}
+
+void job_read(struct job *j)
+{
+    struct pace *pace = &j->lane->key->pace;
+    struct reading *r = &j->reading;
+    int64_t now = io_now_ns();
+
+    j->lane->n_ended--;
+    reading_end(r, &j->result);
+    pace_settle(pace, &j->pass,
+                (double)sum(r->reply.prompt_tokens, r->reply.output_tokens));
+    pace_learn(pace, &r->hint, now);
+    if (r->failure.class == FAULT_NONE && j->call + 1 >= j->n_calls &&
+        scores_missing(j))
+        missing_scores(r);
+    if (r->failure.class == FAULT_NONE) {
+        answer_job(j, &j->result);
+    } else {
+        add_tokens(j, &r->reply); /* paid for, answer or not */
+        fail_job(j, now);
+    }
+}
+
+/* An answer is read when there is time for it; what went wrong, at once, since
+ * its words do not stay and the pace may have to change.  Then those before it
+ * are read first: faults in a row are counted. */
 static void call_done(void *user, const struct http_result *r)
 {
     struct job *j = user;
     struct lane *l = j->lane;
-    const struct reply *y = &j->reading.reply;
-    int64_t now = io_now_ns();
 
     l->under_way--;
+    l->n_ended++;
     l->wake_ns = 0;
-    reading_end(&j->reading, r);
-    pace_end(&l->key->pace, &j->pass,
-             (double)sum(y->prompt_tokens, y->output_tokens));
-    pace_learn(&l->key->pace, &j->reading.hint, now);
-    if (j->reading.failure.class == FAULT_NONE && j->call + 1 >= j->n_calls &&
-        scores_missing(j)) {
-        failure_words(&j->reading.failure, FAULT_RETRY,
-                      "the answer has no log-probabilities");
-        j->reading.failure.code = ERR_SERVER;
-    }
-    if (j->reading.failure.class == FAULT_NONE) {
-        answer_job(j, r);
-    } else {
-        add_tokens(j, y); /* paid for, answer or not */
-        fail_job(j, now);
-    }
+    pace_end(&l->key->pace, &j->pass);
+    j->result = *r;
+    put_job(&l->loop->arrived, j);
+    if (r->end != HTTP_DONE || r->status >= 300)
+        while ((j = take_job(&l->loop->arrived)) != NULL)
+            job_read(j);
 }
 
 static void take_header(void *user, struct str name, struct str value)
@@ -423,7 +444,8 @@ void job_send(struct job *j)
             return;
         l->under_way--;
     }
-    pace_end(&l->key->pace, &j->pass, 0);
+    pace_end(&l->key->pace, &j->pass);
+    pace_settle(&l->key->pace, &j->pass, 0);
     refuse(j, &e);
 }
 

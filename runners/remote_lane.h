@@ -12,7 +12,7 @@ enum {
     FATAL_MOST = 3,        /* in a row, then a model stops */
     FATAL_LATER = 10,      /* the same once it has answered */
     UNREACHABLE_MOST = 10, /* requests given up in a row, no connection */
-    DELIVER_AT_ONCE = 16,
+    AT_ONCE = 16,          /* sent; read; delivered */
     RATE_PATIENCE = 4,     /* "too fast" may be told so many times more */
     GRACE_MS = 30000,      /* after a first interruption */
     WAIT_MOST_MS = 600000, /* a vendor that wants more gets no answer */
@@ -35,7 +35,8 @@ struct job {
     int failures, rate_failures;
     bool minted_again;
     struct pace_pass pass;
-    double tokens; /* expected */
+    struct http_result result; /* of a call that has ended, not yet read */
+    double tokens;             /* expected */
     int64_t due_ns;
     int64_t wall_ms, sent_ns;
     int64_t latency_ns, first_token_ns;
@@ -74,10 +75,11 @@ struct lane {
     struct err *err; /* why it stopped; code ERR_OK: it did not */
     struct key *key;
     struct queue ready, waiting;
-    size_t n_jobs, n_ended, under_way;
-    bool dry;      /* `next` had none; ask again after a delivery */
-    bool answered; /* at least once */
-    bool stopped;  /* nothing more is asked */
+    size_t n_jobs, under_way;
+    size_t n_ended; /* of the jobs: arrived or ended */
+    bool dry;       /* `next` had none; ask again after a delivery */
+    bool answered;  /* at least once */
+    bool stopped;   /* nothing more is asked */
     int fatal, unreachable;
     int64_t wake_ns;    /* when the pace allows the next; INT64_MAX: unknown */
     double mean_output; /* tokens, of the answers so far; -1: none */
@@ -89,7 +91,8 @@ struct loop {
     struct lane *lanes;
     struct key *keys;
     size_t n, n_keys;
-    struct queue ended;
+    struct queue arrived, ended;
+    size_t arrived_most; /* before reading goes before asking */
     struct job *spare, *all;
     uint64_t chance;
     int stop;
@@ -108,6 +111,8 @@ extern const struct http_handler job_handler; /* the user is the job */
 struct job *job_pull(struct lane *l);
 /* Sends the job's call; it has passed the pace. */
 void job_send(struct job *j);
+/* Reads what came: answered, to be tried again, or given up. */
+void job_read(struct job *j);
 /* It is answered or given up, and waits to be delivered. */
 void job_end(struct job *j);
 void job_deliver(struct job *j);

@@ -1,10 +1,10 @@
 /* The loop of all remote models of a run, on one thread.
  *
  * A model is a lane.  Its requests become jobs: ready (to be sent as soon as
- * the key's pace allows), under way, waiting (failed in passing, until a time),
- * or ended (answered or given up, until delivered).  Each turn of the loop first
- * sends what may be sent, then delivers a few, then looks at the network: what
- * the receiver of answers takes for itself (storing, judging) does not delay
+ * the key's pace allows), under way, arrived (until read), waiting (failed in
+ * passing, until a time), or ended (answered or given up, until delivered).
+ * Each turn of the loop sends what may be sent and looks at the network; only
+ * when nothing came it reads and delivers a few: what that takes does not delay
  * what is asked next. */
 #include <math.h>
 #include <stdlib.h>
@@ -59,7 +59,11 @@ static void advance(struct lane *l, int64_t now)
     if (l->stopped || l->loop->stop)
         give_up(l);
     l->wake_ns = INT64_MAX;
-    while (!l->stopped) {
+    for (int i = 0; !l->stopped; i++) {
+        if (i == AT_ONCE) { /* these first: their answers take their time */
+            l->wake_ns = now;
+            return;
+        }
         j = take_job(&l->ready);
         if (!j)
             j = job_pull(l);
@@ -94,9 +98,14 @@ static void ask_stop(struct loop *loop, int64_t now)
         loop->stop = 2;
 }
 
+static bool has_backlog(const struct loop *loop)
+{
+    return loop->arrived.head || loop->ended.head;
+}
+
 static bool is_over(const struct loop *loop)
 {
-    if (http_in_flight(loop->http) || loop->ended.head)
+    if (http_in_flight(loop->http) || has_backlog(loop))
         return false;
     for (size_t i = 0; i < loop->n; i++) {
         const struct lane *l = &loop->lanes[i];
@@ -113,7 +122,7 @@ static int64_t wait_ms(const struct loop *loop, int64_t now)
 {
     int64_t at = now + (int64_t)100 * 1000000;
 
-    if (loop->ended.head)
+    if (has_backlog(loop))
         return 0;
     for (size_t i = 0; i < loop->n; i++) {
         const struct lane *l = &loop->lanes[i];
@@ -128,20 +137,31 @@ static int64_t wait_ms(const struct loop *loop, int64_t now)
     return at <= now ? 0 : (at - now + 999999) / 1000000;
 }
 
+/* Reads and delivers a few of what has come. */
+static void work_off(struct loop *loop)
+{
+    struct job *j;
+
+    for (int i = 0; i < AT_ONCE && (j = take_job(&loop->arrived)) != NULL; i++)
+        job_read(j);
+    for (int i = 0; i < AT_ONCE && (j = take_job(&loop->ended)) != NULL; i++)
+        job_deliver(j);
+}
+
 static enum err_code turn(struct loop *loop, struct err *e)
 {
     int64_t now = io_now_ns();
-    bool delivered = false;
+    size_t had = loop->arrived.n;
 
     for (size_t i = 0; i < loop->n; i++)
         advance(&loop->lanes[i], now);
     if (is_over(loop))
         return ERR_OK;
-    for (int i = 0; i < DELIVER_AT_ONCE && loop->ended.head; i++) {
-        job_deliver(take_job(&loop->ended));
-        delivered = true; /* which may bring new requests at once */
-    }
-    return http_step(loop->http, delivered ? 0 : wait_ms(loop, io_now_ns()), e);
+    if (http_step(loop->http, wait_ms(loop, io_now_ns()), e))
+        return e->code;
+    if (loop->arrived.n == had || loop->arrived.n > loop->arrived_most)
+        work_off(loop);
+    return ERR_OK;
 }
 
 static enum err_code run_loop(struct loop *loop, struct err *e)
@@ -153,6 +173,8 @@ static enum err_code run_loop(struct loop *loop, struct err *e)
         if (turn(loop, e))
             return e->code;
     } while (!is_over(loop));
+    while (has_backlog(loop))
+        work_off(loop);
     return ERR_OK;
 }
 
@@ -248,6 +270,7 @@ static enum err_code open_loop(struct loop *loop, struct runner *const *r,
         p.ca_file = getenv("SSL_CERT_FILE");
     if (p.ca_file && !p.ca_file[0])
         p.ca_file = NULL;
+    queue_init(&loop->arrived);
     queue_init(&loop->ended);
     loop->lanes = mem_array(n, sizeof *loop->lanes);
     loop->keys = mem_array(n, sizeof *loop->keys);
@@ -259,6 +282,7 @@ static enum err_code open_loop(struct loop *loop, struct runner *const *r,
         p.connections += loop->lanes[i].model->params.concurrency;
         loop->chance += loop->lanes[i].model->params.seed + i;
     }
+    loop->arrived_most = p.connections / 2;
     loop->chance = loop->chance * 0x9e3779b97f4a7c15u | 1;
     return http_open(&loop->http, &p, e);
 }

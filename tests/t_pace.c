@@ -27,7 +27,7 @@ static size_t starts(struct pace *p, double tokens, int64_t from, int64_t until)
             now += wait;
             continue;
         }
-        pace_end(p, &pass, -1);
+        pace_end(p, &pass);
         n++;
     }
     return n;
@@ -61,7 +61,8 @@ START_TEST(what_a_request_really_took_is_settled)
     struct pace_pass pass;
 
     ck_assert_int_eq(pace_start(&p, 100, 10 * S, &pass), 0);
-    pace_end(&p, &pass, 300); /* two seconds' worth more */
+    pace_end(&p, &pass);
+    pace_settle(&p, &pass, 300); /* two seconds' worth more */
     ck_assert_int_eq(pace_start(&p, 100, 10 * S, &pass), 3 * S - 100 * MS);
 }
 END_TEST
@@ -74,7 +75,8 @@ START_TEST(the_window_is_never_exceeded)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(pace_start(&p, 1, S, &pass), 0);
     ck_assert(pace_start(&p, 1, S, &pass) == INT64_MAX);
-    pace_end(&p, &pass, 1);
+    pace_end(&p, &pass);
+    pace_settle(&p, &pass, 1);
     ck_assert_int_eq(pace_start(&p, 1, S, &pass), 0);
 }
 END_TEST
@@ -87,12 +89,12 @@ START_TEST(too_fast_halves_once_for_all_under_way)
     for (int i = 0; i < 16; i++)
         ck_assert_int_eq(pace_start(&p, 1, S + i, &pass[i]), 0);
     for (int i = 0; i < 16; i++) {
-        pace_end(&p, &pass[i], -1);
+        pace_end(&p, &pass[i]);
         pace_cut(&p, &pass[i], -1, 2 * S + i);
     }
     ck_assert(p.window > 7.9 && p.window < 8.1);
     ck_assert_int_eq(pace_start(&p, 1, 3 * S, &late), 0);
-    pace_end(&p, &late, -1);
+    pace_end(&p, &late);
     pace_cut(&p, &late, -1, 4 * S);
     ck_assert(p.window > 3.9 && p.window < 4.1);
 }
@@ -119,7 +121,7 @@ START_TEST(one_stays_allowed_however_often_it_was_too_fast)
 
     for (int64_t t = S; t < 20 * S; t += S) {
         ck_assert_int_eq(pace_start(&p, 1, t, &pass), 0);
-        pace_end(&p, &pass, -1);
+        pace_end(&p, &pass);
         pace_cut(&p, &pass, -1, t);
     }
     ck_assert_int_eq(pace_start(&p, 1, 30 * S, &pass), 0);
@@ -133,7 +135,7 @@ START_TEST(retry_after_holds_everyone)
     struct pace_pass pass;
 
     ck_assert_int_eq(pace_start(&p, 1, S, &pass), 0);
-    pace_end(&p, &pass, -1);
+    pace_end(&p, &pass);
     pace_cut(&p, &pass, 5 * S, 2 * S);
     ck_assert_int_eq(pace_start(&p, 1, 3 * S, &pass), 4 * S);
     ck_assert_int_eq(pace_start(&p, 1, 7 * S, &pass), 0);
@@ -161,7 +163,7 @@ START_TEST(what_is_left_holds_back_until_the_reset)
 
     pace_learn(&p, &h, S);
     ck_assert_int_eq(pace_start(&p, 1, S, &pass), 0);
-    pace_end(&p, &pass, -1);
+    pace_end(&p, &pass);
     ck_assert_int_eq(pace_start(&p, 1, S, &pass), 2 * S);
     ck_assert_int_eq(pace_start(&p, 1, 3 * S, &pass), 0);
 }

@@ -37,24 +37,22 @@ static void escape(struct buf *out, unsigned char c)
 /* Ill-formed bytes must not get into a file that is UTF-8. */
 static void quote(struct buf *out, struct str s)
 {
-    size_t from = 0, at = 0, len;
+    size_t from = 0, at = 0, len = 1;
 
     buf_char(out, '"');
-    while (at < s.n) {
+    for (; at < s.n; at += len) {
         unsigned char c = (unsigned char)s.p[at];
-        int32_t rune = text_rune(s, at, &len);
 
-        if (rune >= 0 && c >= ' ' && c != '"' && c != '\\') {
-            at += len;
+        len = 1;
+        if (c < 0x80 ? c >= ' ' && c != '"' && c != '\\'
+                     : text_rune(s, at, &len) >= 0)
             continue;
-        }
         buf_add(out, s.p + from, at - from);
-        if (rune < 0)
-            buf_rune(out, 0xFFFD);
-        else
+        if (c < 0x80)
             escape(out, c);
-        at += len;
-        from = at;
+        else
+            buf_rune(out, 0xFFFD);
+        from = at + len;
     }
     buf_add(out, s.p + from, at - from);
     buf_char(out, '"');

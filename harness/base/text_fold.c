@@ -31,60 +31,45 @@ enum {
 
 /* ---- Traditional to Simplified ---- */
 
-/* Written once under the once-lock, read-only ever after. */
+/* What is known of each Han character.  Found out when it is first met, since
+ * asking OpenCC about all of them would take longer than most jobs. */
+enum { UNKNOWN, STAYS, CHANGES };
+
 static struct {
-    opencc_t t2s;
+    opencc_t t2s; /* written once under the once-lock, read-only ever after */
     bool fine;
-    unsigned char changes[(HAN_END - HAN_FIRST + 7) / 8];
+    _Atomic unsigned char known[HAN_END - HAN_FIRST];
 } cc;
-
-/* Converts every character on a line of its own and notes which ones differ. */
-static void mark_changes(const char *from, const char *to)
-{
-    struct str a = str_of(from), b = str_of(to);
-    size_t i = 0, j = 0, la, lb;
-
-    while (i < a.n && j < b.n) {
-        int32_t x = text_rune(a, i, &la), y = text_rune(b, j, &lb);
-
-        if (x != y)
-            cc.changes[(x - HAN_FIRST) / 8] |=
-                (unsigned char)(1 << (x - HAN_FIRST) % 8);
-        i += la;
-        j += lb;
-    }
-}
 
 static void open_t2s(void)
 {
-    struct buf all;
-    char *simple;
-
     cc.t2s = opencc_open("t2s.json");
     /* OpenCC's way to say that it failed.  NOLINTNEXTLINE */
-    if (cc.t2s == (opencc_t)-1)
-        return;
-    cc.fine = true;
-    buf_init(&all, (size_t)4 * (HAN_END - HAN_FIRST));
-    for (int32_t r = HAN_FIRST; r < HAN_END; r++) {
-        buf_rune(&all, r);
-        buf_char(&all, '\n');
-    }
-    simple = all.failed ? NULL : opencc_convert_utf8(cc.t2s, all.p, all.n);
-    if (simple) {
-        mark_changes(all.p, simple);
-        opencc_convert_utf8_free(simple);
-    } else { /* no memory: ask OpenCC about every run */
-        memset(cc.changes, 0xFF, sizeof(cc.changes));
-    }
-    buf_free(&all);
+    cc.fine = cc.t2s != (opencc_t)-1;
 }
 
-static bool may_change(int32_t rune)
+/* A lack of memory here costs a needless conversion later. */
+static unsigned char look_up(struct str c)
 {
+    char *simple = opencc_convert_utf8(cc.t2s, c.p, c.n);
+    bool same = simple && str_eq(str_of(simple), c);
+
+    if (simple)
+        opencc_convert_utf8_free(simple);
+    return same ? STAYS : CHANGES;
+}
+
+/* Whether the character with these bytes may have a simplified form. */
+static bool may_change(int32_t rune, struct str bytes)
+{
+    _Atomic unsigned char *known;
+
     if (rune < HAN_FIRST || rune >= HAN_END)
         return true;
-    return cc.changes[(rune - HAN_FIRST) / 8] >> (rune - HAN_FIRST) % 8 & 1;
+    known = &cc.known[rune - HAN_FIRST];
+    if (*known == UNKNOWN)
+        *known = look_up(bytes); /* two threads find the same */
+    return *known == CHANGES;
 }
 
 /* ---- the state of a fold ---- */
@@ -215,6 +200,7 @@ static void flush_run(struct fold *f)
 static void simplify(struct fold *f, int32_t rune, uint32_t at)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t from;
 
     if (!(f->flags & TEXT_SIMPLE) || !text_is_han(rune)) {
         flush_run(f);
@@ -223,8 +209,11 @@ static void simplify(struct fold *f, int32_t rune, uint32_t at)
     }
     (void)pthread_once(&once, open_t2s);
     f->no_opencc |= !cc.fine;
-    f->run_changes |= cc.fine && may_change(rune);
+    from = f->run.n;
     buf_rune(&f->run, rune);
+    f->run_changes |=
+        cc.fine && !f->run.failed &&
+        may_change(rune, str_sub(buf_view(&f->run), from, f->run.n));
     buf_add(&f->run_at, &at, sizeof(at));
 }
 

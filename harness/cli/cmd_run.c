@@ -26,6 +26,7 @@ struct session {
     const struct asked *group; /* under way */
     size_t n_group;
     int64_t shown_ns;
+    bool terminal; /* stderr is one */
     struct rates rates;
     struct purse purse;
     struct arena arena;
@@ -93,7 +94,7 @@ static void add_progress(struct run_progress *sum, const struct run_progress *p)
 static void on_progress(void *user, const struct run_progress *p)
 {
     struct session *s = ((struct asked *)user)->session;
-    bool terminal = cli_stderr_is_terminal(), last;
+    bool last;
     struct meter money = { 0 };
     struct run_progress sum = { .eta_ms = -1, .meter = &money };
     int64_t now = io_now_ns();
@@ -110,11 +111,11 @@ static void on_progress(void *user, const struct run_progress *p)
     }
     last = p->done == p->total;
     if (!p->total ||
-        (!last && now - s->shown_ns < (terminal ? 100000000 : 1000000000)))
+        (!last && now - s->shown_ns < (s->terminal ? 100000000 : 1000000000)))
         return;
     s->shown_ns = now;
     format_progress(who, p, line, sizeof line);
-    if (terminal)
+    if (s->terminal)
         fprintf(stderr, "\r%s\033[K%s", line, last ? "\n" : "");
     else
         fprintf(stderr, "%s\n", line);
@@ -505,7 +506,7 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
 static int run(int argc, char **argv)
 {
     struct run_options o;
-    struct session s = { .o = &o };
+    struct session s = { .o = &o, .terminal = cli_stderr_is_terminal() };
     struct err e;
     int rc = run_options_parse(&o, argc, argv);
 

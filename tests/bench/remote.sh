@@ -23,8 +23,10 @@ measure() {
     wait "$api_id" 2>/dev/null
     read -r wall user system memory <"$dir/time"
     asking=$(sqlite3 :memory: "SELECT json_extract(CAST(readfile('$dir/out') AS TEXT), '\$[0].elapsed_ms') / 1000.0")
-    at_api=$(sed -n 's/.*once, \(.*\) s/\1/p' "$dir/api")
-    echo "remote: $1 requests of $2 ms, $3 in flight: $at_api s at the API, $asking s asking and storing," \
+    at_api=$(sed -n 's/.*after .* s, \(.*\) s/\1/p' "$dir/api")
+    ramp=$(sed -n 's/.*after \(.*\) s, .*/\1/p' "$dir/api")
+    echo "remote: $1 requests of $2 ms, $3 in flight: $at_api s at the API" \
+        "($ramp s until all were in flight), $asking s asking and storing," \
         "$wall s in all; CPU $user + $system s, $((memory / 1024)) MB"
 }
 measure 10000 200 1000
