@@ -59,6 +59,18 @@ struct cell cell_num(double v, int digits)
                           .digits = digits };
 }
 
+void cells_interval(struct cell *c, struct arena *a, double value,
+                    struct interval in, double scale, int digits)
+{
+    c[0] = cell_num(value * scale, digits);
+    if (isnan(value) || isnan(in.lo))
+        return;
+    c[1] = cell_text(arena_printf(a, "[%.*f, %.*f]", digits, in.lo * scale,
+                                  digits, in.hi * scale));
+    c[2] = cell_num(in.lo * scale, 6);
+    c[3] = cell_num(in.hi * scale, 6);
+}
+
 static bool grow_notes(struct table *t)
 {
     size_t cap = t->cap_notes ? 2 * t->cap_notes : 8;
@@ -173,6 +185,14 @@ enum err_code report_check_models(const struct report_params *p, struct err *e)
                            p->models[i]);
     }
     return ERR_OK;
+}
+
+enum err_code report_query(const struct report_params *p, const char *sql,
+                           store_row_fn *row, void *user, struct err *e)
+{
+    return store_query(p->store, sql, row, user, e, "ss",
+                       report_json_list(p->arena, p->models, p->n_models),
+                       report_json_list(p->arena, p->suites, p->n_suites));
 }
 
 /* --- printing ------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "harness/base/buf.h"
 #include "harness/base/err.h"
 #include "harness/base/mem.h"
+#include "harness/stats.h"
 #include "harness/store/store.h"
 
 enum cell_kind { CELL_NONE, CELL_TEXT, CELL_INT, CELL_NUM };
@@ -52,6 +53,10 @@ struct cell *table_cell(const struct table *t, size_t row, size_t col);
 struct cell cell_text(const char *s); /* NULL: CELL_NONE */
 struct cell cell_int(int64_t v);
 struct cell cell_num(double v, int digits); /* NaN: CELL_NONE */
+/* A number and its interval, both times scale, in the four cells from c: the
+ * number, "[lo, hi]" for people, lo and hi for programs.  Empty where NaN. */
+void cells_interval(struct cell *c, struct arena *a, double value,
+                    struct interval in, double scale, int digits);
 /* Adds a line below; no memory makes the arena's sticky failure. */
 void table_note(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ERR_NOMEM when the arena has failed since. */
@@ -97,6 +102,10 @@ const char *report_json_list(struct arena *a, const char *const *v, size_t n);
 /* Fails when a chosen model is not in the database. */
 enum err_code report_check_models(const struct report_params *p,
                                   struct err *e) MUST_CHECK;
+/* Runs a query whose parameters are the models and the suites chosen. */
+enum err_code report_query(const struct report_params *p, const char *sql,
+                           store_row_fn *row, void *user,
+                           struct err *e) MUST_CHECK;
 
 struct report_kind {
     const char *name, *doc;

@@ -183,17 +183,12 @@ static enum err_code add_asked(void *user, const struct store_row *r,
 static enum err_code read_bills(struct bills *b, const struct report_params *p,
                                 struct err *e)
 {
-    const char *models = report_json_list(p->arena, p->models, p->n_models);
-    const char *suites = report_json_list(p->arena, p->suites, p->n_suites);
-    enum err_code rc =
-        store_query(p->store, money_sql, add_money, b, e, "ss", models, suites);
+    enum err_code rc = report_query(p, money_sql, add_money, b, e);
 
     if (!rc)
-        rc = store_query(p->store, asked_sql, add_asked, b, e, "ss", models,
-                         suites);
+        rc = report_query(p, asked_sql, add_asked, b, e);
     if (!rc)
-        rc = store_query(p->store, times_sql, add_time, b, e, "ss", models,
-                         suites);
+        rc = report_query(p, times_sql, add_time, b, e);
     return rc;
 }
 
@@ -295,15 +290,9 @@ static void fill_money(struct cell *c, const struct bill *b, struct arena *a)
 
 static void fill_row(struct cell *c, const struct bill *b, struct arena *a)
 {
-    const struct interval *i = &b->score.interval;
-
     c[FRONT] = cell_text(b->front ? "*" : "");
     c[MODEL] = cell_text(b->model->id);
-    c[SCORE] = cell_num(100 * b->score.strict, 1);
-    c[INTERVAL] =
-        cell_text(arena_printf(a, "[%.1f, %.1f]", 100 * i->lo, 100 * i->hi));
-    c[LOW] = cell_num(100 * i->lo, 1);
-    c[HIGH] = cell_num(100 * i->hi, 1);
+    cells_interval(c + SCORE, a, b->score.strict, b->score.interval, 100, 1);
     fill_money(c, b, a);
     c[ITEMS] = cell_int(b->asked);
     c[ANSWERS] = cell_int(b->answers);

@@ -358,15 +358,9 @@ static enum err_code add_agreement(void *user, const struct store_row *r,
 static enum err_code load(const struct report_params *p, struct judged *j,
                           struct err *e)
 {
-    const char *models = report_json_list(p->arena, p->models, p->n_models);
-    const char *suites = report_json_list(p->arena, p->suites, p->n_suites);
-
-    if (store_query(p->store, pairs_sql, add_line, j, e, "ss", models,
-                    suites) ||
-        store_query(p->store, judges_sql, add_judge, j, e, "ss", models,
-                    suites) ||
-        store_query(p->store, agreement_sql, add_agreement, j, e, "ss", models,
-                    suites))
+    if (report_query(p, pairs_sql, add_line, j, e) ||
+        report_query(p, judges_sql, add_judge, j, e) ||
+        report_query(p, agreement_sql, add_agreement, j, e))
         return e->code;
     if (j->n_lines == 0)
         return err_set(e, ERR_FORMAT,
@@ -376,21 +370,6 @@ static enum err_code load(const struct report_params *p, struct judged *j,
 }
 
 /* --- cells ----------------------------------------------------------------- */
-
-/* A number with its interval, for people in one more column, for programs in
- * two: the columns that follow. */
-static void put_interval(const struct report_params *p, struct cell *c,
-                         double value, struct interval in, double scale,
-                         int digits)
-{
-    c[0] = cell_num(value * scale, digits);
-    if (isnan(value))
-        return;
-    c[1] = cell_text(arena_printf(p->arena, "[%.*f, %.*f]", digits,
-                                  in.lo * scale, digits, in.hi * scale));
-    c[2] = cell_num(in.lo * scale, 6);
-    c[3] = cell_num(in.hi * scale, 6);
-}
 
 static double ratio(int64_t part, int64_t whole)
 {
@@ -407,8 +386,8 @@ static void put_pairs(const struct report_params *p, struct cell *c,
     c[TIE] = cell_int(x->tie);
     c[LOSS] = cell_int(x->loss);
     c[SPLIT] = cell_int(x->split);
-    put_interval(p, c + WIN_TIE, ratio(good, x->read),
-                 stats_wilson(good, x->read, p->alpha), 100, 1);
+    cells_interval(c + WIN_TIE, p->arena, ratio(good, x->read),
+                   stats_wilson(good, x->read, p->alpha), 100, 1);
     c[OPEN_SCORE] = cell_num(100 * fmin(1, open_score), 2);
     if (isnan(open_score))
         c[OPEN_SCORE] = cell_text(NULL);
@@ -452,7 +431,7 @@ static void put_kappa(const struct report_params *p, struct cell *c,
     struct kappa k = stats_kappa(counts, CLASSES, p->alpha);
 
     c[0] = cell_int(k.n);
-    put_interval(p, c + 1, k.kappa, k.interval, 1, 3);
+    cells_interval(c + 1, p->arena, k.kappa, k.interval, 1, 3);
 }
 
 static void put_judge(const struct report_params *p, struct cell *c,
@@ -464,8 +443,8 @@ static void put_judge(const struct report_params *p, struct cell *c,
     c[Q_UNREAD] = cell_int(x->unread);
     c[Q_UNREAD_SHARE] = cell_num(100 * ratio(x->unread, x->answers), 1);
     c[Q_FAILED] = cell_int(x->failed);
-    put_interval(p, c + Q_FIRST, ratio(x->first, x->decided),
-                 stats_wilson(x->first, x->decided, p->alpha), 100, 1);
+    cells_interval(c + Q_FIRST, p->arena, ratio(x->first, x->decided),
+                   stats_wilson(x->first, x->decided, p->alpha), 100, 1);
     c[Q_AGREE] = cell_num(100 * ratio(x->agree, x->paired), 1);
     put_kappa(p, c + Q_RULES_N, x->counts[RULES]);
     put_kappa(p, c + Q_PEOPLE_N, x->counts[PEOPLE]);

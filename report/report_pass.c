@@ -125,13 +125,7 @@ static enum err_code fill_k(struct cell *c, const struct item_tries *v,
     if (isnan(mean))
         return ERR_OK;
     ci = stats_bootstrap_mean(x, NULL, n, DRAWS, SEED, p->alpha);
-    c[PASS] = cell_num(100 * mean, 1);
-    if (isnan(ci.lo))
-        return ERR_OK;
-    c[INTERVAL] = cell_text(
-        arena_printf(p->arena, "[%.1f, %.1f]", 100 * ci.lo, 100 * ci.hi));
-    c[LOW] = cell_num(100 * ci.lo, 1);
-    c[HIGH] = cell_num(100 * ci.hi, 1);
+    cells_interval(c + PASS, p->arena, mean, ci, 100, 1);
     return ERR_OK;
 }
 
@@ -206,9 +200,7 @@ static enum err_code make(const struct report_params *p, struct table **tables,
     if (!rc && (!cols || !*tables))
         rc = err_set(e, ERR_NOMEM, "no memory for the report");
     if (!rc)
-        rc = store_query(p->store, query, take_row, &l, e, "ss",
-                         report_json_list(p->arena, p->models, p->n_models),
-                         report_json_list(p->arena, p->suites, p->n_suites));
+        rc = report_query(p, query, take_row, &l, e);
     if (!rc && !l.n)
         rc = err_set(e, ERR_FORMAT,
                      "nothing has been asked of these models and suites: "

@@ -138,11 +138,7 @@ static void fill_scores(struct cell *c, const struct ranked *r, struct arena *a,
 {
     const struct board_score *t = &r->total;
 
-    c[SCORE] = cell_num(100 * t->strict, 1);
-    c[INTERVAL] = cell_text(arena_printf(
-        a, "[%.1f, %.1f]", 100 * t->interval.lo, 100 * t->interval.hi));
-    c[LOW] = cell_num(100 * t->interval.lo, 1);
-    c[HIGH] = cell_num(100 * t->interval.hi, 1);
+    cells_interval(c + SCORE, a, t->strict, t->interval, 100, 1);
     if (differ)
         c[COMMON] = cell_num(100 * r->common.strict, 1);
     c[ANSWERED_SCORE] = cell_num(100 * t->answered, 1);

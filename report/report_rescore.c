@@ -183,8 +183,6 @@ static enum err_code load(const struct report_params *p, const char *head,
                           const char *tail, store_row_fn *add, struct cells *c,
                           struct err *e)
 {
-    const char *models = report_json_list(p->arena, p->models, p->n_models);
-    const char *suites = report_json_list(p->arena, p->suites, p->n_suites);
     struct buf q;
     enum err_code rc;
 
@@ -193,7 +191,7 @@ static enum err_code load(const struct report_params *p, const char *head,
                tail);
     rc = buf_check(&q, "query", e);
     if (!rc)
-        rc = store_query(p->store, q.p, add, c, e, "ss", models, suites);
+        rc = report_query(p, q.p, add, c, e);
     buf_free(&q);
     return rc;
 }

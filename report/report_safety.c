@@ -2,7 +2,6 @@
  * not be, how many were all the same; how many answers let out a phrase that
  * they must not.  One row a model and suite, every judged turn and trial
  * counted, with Wilson intervals.  Failed requests are in no rate. */
-#include <math.h>
 #include <string.h>
 
 #include "harness/stats.h"
@@ -127,16 +126,11 @@ static enum err_code add_row(void *user, const struct store_row *r,
 static void put_rate(const struct report_params *p, struct cell *c, int64_t k,
                      int64_t n)
 {
-    struct interval in = stats_wilson(k, n, p->alpha);
-
     if (!n)
         return;
     c[0] = cell_int(k);
-    c[1] = cell_num(100 * (double)k / (double)n, 1);
-    c[2] = cell_text(
-        arena_printf(p->arena, "[%.1f, %.1f]", 100 * in.lo, 100 * in.hi));
-    c[3] = cell_num(100 * in.lo, 6);
-    c[4] = cell_num(100 * in.hi, 6);
+    cells_interval(c + 1, p->arena, (double)k / (double)n,
+                   stats_wilson(k, n, p->alpha), 100, 1);
 }
 
 static void put_row(const struct report_params *p, struct cell *c,
@@ -178,16 +172,13 @@ static enum err_code fill(const struct report_params *p,
 static enum err_code make(const struct report_params *p, struct table **tables,
                           size_t *n, struct err *e)
 {
-    const char *models = report_json_list(p->arena, p->models, p->n_models);
-    const char *suites = report_json_list(p->arena, p->suites, p->n_suites);
     struct rows rows = { .a = p->arena };
     struct table *t = arena_alloc(p->arena, sizeof *t);
     enum err_code rc = t ? report_check_models(p, e)
                          : err_set(e, ERR_NOMEM, "no memory for the report");
 
     if (!rc)
-        rc = store_query(p->store, query, add_row, &rows, e, "ss", models,
-                         suites);
+        rc = report_query(p, query, add_row, &rows, e);
     if (!rc)
         rc = fill(p, &rows, t, e);
     mem_free(rows.v);

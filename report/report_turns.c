@@ -109,8 +109,7 @@ static struct interval interval_of(const struct line *x, double alpha)
 static void put_line(const struct report_params *p, struct cell *c,
                      const struct line *x, const struct line *first)
 {
-    struct interval in = interval_of(x, p->alpha);
-    double score = 100 * x->sum / (double)x->asked;
+    double score = x->sum / (double)x->asked;
 
     c[MODEL] = cell_text(x->model);
     c[SUITE] = cell_text(x->suite);
@@ -120,13 +119,11 @@ static void put_line(const struct report_params *p, struct cell *c,
     c[ASKED] = cell_int(x->asked);
     c[FAILED] = cell_int(x->failed);
     c[CORRECT] = cell_int(x->correct);
-    c[SCORE] = cell_num(score, 1);
-    c[INTERVAL] = cell_text(
-        arena_printf(p->arena, "[%.1f, %.1f]", 100 * in.lo, 100 * in.hi));
-    c[LOW] = cell_num(100 * in.lo, 6);
-    c[HIGH] = cell_num(100 * in.hi, 6);
+    cells_interval(c + SCORE, p->arena, score, interval_of(x, p->alpha), 100,
+                   1);
     if (x->turn >= 0 && x != first)
-        c[DROP] = cell_num(score - 100 * first->sum / (double)first->asked, 1);
+        c[DROP] =
+            cell_num(100 * (score - first->sum / (double)first->asked), 1);
 }
 
 static enum err_code fill(const struct report_params *p, const struct lines *l,
@@ -157,16 +154,13 @@ static enum err_code fill(const struct report_params *p, const struct lines *l,
 static enum err_code make(const struct report_params *p, struct table **tables,
                           size_t *n, struct err *e)
 {
-    const char *models = report_json_list(p->arena, p->models, p->n_models);
-    const char *suites = report_json_list(p->arena, p->suites, p->n_suites);
     struct lines l = { .a = p->arena };
     struct table *t = arena_alloc(p->arena, sizeof *t);
     enum err_code rc = t ? report_check_models(p, e)
                          : err_set(e, ERR_NOMEM, "no memory for the report");
 
     if (!rc)
-        rc =
-            store_query(p->store, query, add_line, &l, e, "ss", models, suites);
+        rc = report_query(p, query, add_line, &l, e);
     if (!rc)
         rc = fill(p, &l, t, e);
     mem_free(l.v);
