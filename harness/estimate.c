@@ -1,4 +1,4 @@
-/* What a plan would take. */
+/* What a plan, or any list of requests, would take. */
 #include "harness/estimate.h"
 
 #include <math.h>
@@ -9,15 +9,6 @@ enum {
     DEFAULT_MAX_TOKENS = 512,
     ENOUGH = 10, /* stored answers for a mean */
     DEFAULT_FLIGHTS = 8
-};
-
-struct estimator {
-    struct estimate *out;
-    const struct plan *plan;
-    struct runner *runner;
-    double per_answer; /* likely output tokens; NaN: not known */
-    struct arena arena;
-    struct err *e;
 };
 
 /* --- what the store knows -------------------------------------------------- */
@@ -38,24 +29,38 @@ static enum err_code take_mean(void *user, const struct store_row *r,
     return ERR_OK;
 }
 
-/* Tokens of the answers this model has given; of any, when those are few. */
-static enum err_code find_output(struct estimator *es, struct store *s,
-                                 int64_t model)
-{
-    static const char of_model[] =
+/* Tokens and times of the answers this model has given, tokens of any's. */
+static const struct {
+    const char *of_model, *of_all, *time;
+} past[] = {
+    [ESTIMATE_ANSWERS] = {
         "SELECT avg(r.output_tokens), count(r.output_tokens) FROM response AS r"
         " JOIN sample AS s ON s.pk = r.sample"
-        " WHERE r.text IS NOT NULL AND s.model = ?";
-    static const char of_all[] =
+        " WHERE r.text IS NOT NULL AND s.model = ?",
         "SELECT avg(output_tokens), count(output_tokens) FROM response"
-        " WHERE text IS NOT NULL";
+        " WHERE text IS NOT NULL",
+        "SELECT avg(r.latency_ns), count(r.latency_ns) FROM response AS r"
+        " JOIN sample AS s ON s.pk = r.sample WHERE s.model = ?",
+    },
+    [ESTIMATE_JUDGEMENTS] = {
+        "SELECT avg(j.output_tokens), count(j.output_tokens) FROM judgement"
+        " AS j JOIN judge AS g ON g.pk = j.judge WHERE g.model = ?",
+        "SELECT avg(output_tokens), count(output_tokens) FROM judgement",
+        "SELECT avg(j.latency_ns), count(j.latency_ns) FROM judgement AS j"
+        " JOIN judge AS g ON g.pk = j.judge WHERE g.model = ?",
+    },
+};
+
+/* Of this model, or of any, when it has few. */
+static enum err_code find_output(struct estimating *es, struct err *e)
+{
     struct mean m = { 0, 0 };
-    enum err_code rc =
-        store_query(s, of_model, take_mean, &m, es->e, "i", model);
+    enum err_code rc = store_query(es->store, past[es->of].of_model, take_mean,
+                                   &m, e, "i", es->model);
 
     es->out->output_from = OUTPUT_MODEL;
     if (!rc && m.n < ENOUGH) {
-        rc = store_query(s, of_all, take_mean, &m, es->e, "");
+        rc = store_query(es->store, past[es->of].of_all, take_mean, &m, e, "");
         es->out->output_from = OUTPUT_OTHERS;
     }
     if (!rc && m.n < ENOUGH)
@@ -67,15 +72,16 @@ static enum err_code find_output(struct estimator *es, struct store *s,
 
 /* --- tokens ---------------------------------------------------------------- */
 
-static enum err_code add_prompt(struct estimator *es, const struct request *q)
+static enum err_code add_prompt(struct estimating *es, const struct request *q,
+                                struct err *e)
 {
     struct bounds *p = &es->out->prompt;
     int64_t counted;
     double likely;
 
     if (es->runner->kind->count) {
-        if (es->runner->kind->count(es->runner, q, &counted, es->e))
-            return es->e->code;
+        if (es->runner->kind->count(es->runner, q, &counted, e))
+            return e->code;
         p->low += (double)counted;
         p->likely += (double)counted;
         p->high += (double)counted;
@@ -89,7 +95,7 @@ static enum err_code add_prompt(struct estimator *es, const struct request *q)
     return ERR_OK;
 }
 
-static void add_output(struct estimator *es, const struct request *q,
+static void add_output(struct estimating *es, const struct request *q,
                        size_t turn)
 {
     struct estimate *o = es->out;
@@ -109,28 +115,6 @@ static void add_output(struct estimator *es, const struct request *q,
     o->prompt.low += (double)turn;
     o->prompt.likely += (double)turn * likely;
     o->prompt.high += (double)turn * most;
-}
-
-static enum err_code add_entry(struct estimator *es, const struct plan_entry *x)
-{
-    size_t n = x->item->n_turns ? x->item->n_turns : 1;
-    const char **replies;
-    struct request q;
-
-    arena_reset(&es->arena);
-    replies = arena_array(&es->arena, n, sizeof *replies);
-    if (!replies)
-        return err_set(es->e, ERR_NOMEM, "no memory for an estimate");
-    for (size_t i = 0; i < n; i++)
-        replies[i] = "";
-    for (size_t turn = 0; turn < n; turn++) {
-        if (prompt_render(x->suite, x->item, &es->plan->prompt, turn, replies,
-                          &es->arena, &q, es->e) ||
-            add_prompt(es, &q))
-            return err_wrap(es->e, "item %s", x->item->id);
-        add_output(es, &q, turn);
-    }
-    return ERR_OK;
 }
 
 /* --- money ----------------------------------------------------------------- */
@@ -161,12 +145,9 @@ static void add_money(struct estimate *o, const struct tariff *t)
  * Where a tokenizer is at hand the answers are computed here: there is no pace,
  * and their stored times are shares of the computing time; elsewhere they pass
  * side by side. */
-static enum err_code find_time(struct estimator *es, struct store *s,
-                               int64_t model, const struct runner_params *how)
+static enum err_code find_time(const struct estimating *es,
+                               const struct runner_params *how, struct err *e)
 {
-    static const char sql[] =
-        "SELECT avg(r.latency_ns), count(r.latency_ns) FROM response AS r"
-        " JOIN sample AS s ON s.pk = r.sample WHERE s.model = ?";
     struct estimate *o = es->out;
     struct mean m = { 0, 0 };
     bool here = es->runner->kind->count != NULL;
@@ -174,7 +155,8 @@ static enum err_code find_time(struct estimator *es, struct store *s,
                      : how->concurrency ? (double)how->concurrency
                                         : DEFAULT_FLIGHTS;
     double n = (double)o->requests, pace = 0, own;
-    enum err_code rc = store_query(s, sql, take_mean, &m, es->e, "i", model);
+    enum err_code rc = store_query(es->store, past[es->of].time, take_mean, &m,
+                                   e, "i", es->model);
 
     if (how->rpm > 0 && !here)
         pace = 60 * n / how->rpm;
@@ -189,22 +171,75 @@ static enum err_code find_time(struct estimator *es, struct store *s,
     return rc;
 }
 
+/* --- requests -------------------------------------------------------------- */
+
+enum err_code estimate_begin(struct estimating *es, struct estimate *out,
+                             struct runner *r, struct store *s, int64_t model,
+                             enum estimate_of of, struct err *e)
+{
+    *out = (struct estimate){ .tokens_from = TOKENS_COUNTED };
+    *es = (struct estimating){
+        .out = out, .runner = r, .store = s, .model = model, .of = of
+    };
+    return find_output(es, e);
+}
+
+enum err_code estimate_add(struct estimating *es, const struct request *q,
+                           size_t turn, struct err *e)
+{
+    if (add_prompt(es, q, e))
+        return e->code;
+    add_output(es, q, turn);
+    return ERR_OK;
+}
+
+enum err_code estimate_end(struct estimating *es,
+                           const struct runner_params *how,
+                           const struct tariff *t, struct err *e)
+{
+    if (!es->out->generated)
+        es->out->output_from = OUTPUT_NONE;
+    add_money(es->out, t);
+    return find_time(es, how, e);
+}
+
+/* --- a plan ---------------------------------------------------------------- */
+
+static enum err_code add_entry(struct estimating *es, const struct plan *p,
+                               const struct plan_entry *x, struct arena *a,
+                               struct err *e)
+{
+    size_t n = x->item->n_turns ? x->item->n_turns : 1;
+    const char **replies = arena_array(a, n, sizeof *replies);
+    struct request q;
+
+    if (!replies)
+        return err_set(e, ERR_NOMEM, "no memory for an estimate");
+    for (size_t i = 0; i < n; i++)
+        replies[i] = "";
+    for (size_t turn = 0; turn < n; turn++)
+        if (prompt_render(x->suite, x->item, &p->prompt, turn, replies, a, &q,
+                          e) ||
+            estimate_add(es, &q, turn, e))
+            return err_wrap(e, "item %s", x->item->id);
+    return ERR_OK;
+}
+
 enum err_code estimate_plan(struct estimate *out, const struct plan *p,
                             struct runner *r, const struct runner_params *how,
                             const struct tariff *t, struct store *s,
                             int64_t model, struct err *e)
 {
-    struct estimator es = { .out = out, .plan = p, .runner = r, .e = e };
-    enum err_code rc;
+    struct estimating es;
+    struct arena a;
+    enum err_code rc =
+        estimate_begin(&es, out, r, s, model, ESTIMATE_ANSWERS, e);
 
-    *out = (struct estimate){ .tokens_from = TOKENS_COUNTED };
-    rc = find_output(&es, s, model);
-    arena_init(&es.arena, 0);
-    for (size_t i = 0; i < p->n && !rc; i++)
-        rc = add_entry(&es, &p->entries[i]);
-    arena_free(&es.arena);
-    if (!out->generated)
-        out->output_from = OUTPUT_NONE;
-    add_money(out, t);
-    return rc ? rc : find_time(&es, s, model, how);
+    arena_init(&a, 0);
+    for (size_t i = 0; i < p->n && !rc; i++) {
+        arena_reset(&a);
+        rc = add_entry(&es, p, &p->entries[i], &a, e);
+    }
+    arena_free(&a);
+    return rc ? rc : estimate_end(&es, how, t, e);
 }

@@ -1,5 +1,5 @@
-/* What a plan would take, before anything is asked: requests, tokens, money,
- * time.  Each number says where it comes from. */
+/* What a plan, or any list of requests, would take, before anything is asked:
+ * requests, tokens, money, time.  Each number says where it comes from. */
 #ifndef MK_ESTIMATE_H
 #define MK_ESTIMATE_H
 
@@ -46,5 +46,28 @@ enum err_code estimate_plan(struct estimate *out, const struct plan *p,
                             struct runner *r, const struct runner_params *how,
                             const struct tariff *t, struct store *s,
                             int64_t model, struct err *e) MUST_CHECK;
+
+/* The same of any requests: estimate_begin(), each of them, estimate_end(). */
+enum estimate_of {
+    ESTIMATE_ANSWERS,   /* to items */
+    ESTIMATE_JUDGEMENTS /* of a judge */
+};
+struct estimating {
+    struct estimate *out;
+    struct runner *runner;
+    struct store *store;
+    int64_t model;
+    enum estimate_of of; /* whose stored answers tell length and time */
+    double per_answer;   /* likely output tokens; NaN: not known */
+};
+enum err_code estimate_begin(struct estimating *es, struct estimate *out,
+                             struct runner *r, struct store *s, int64_t model,
+                             enum estimate_of of, struct err *e) MUST_CHECK;
+/* The turn is the number of replies in the prompt that are not known yet. */
+enum err_code estimate_add(struct estimating *es, const struct request *q,
+                           size_t turn, struct err *e) MUST_CHECK;
+enum err_code estimate_end(struct estimating *es,
+                           const struct runner_params *how,
+                           const struct tariff *t, struct err *e) MUST_CHECK;
 
 #endif

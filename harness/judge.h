@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "harness/estimate.h"
 #include "harness/judge_prompt.h"
 #include "harness/meter.h"
 #include "harness/store/store.h"
@@ -60,6 +61,18 @@ enum err_code judge_plan_make(struct judge_plan *plan,
                               const struct judge_params *p,
                               struct err *e) MUST_CHECK;
 void judge_plan_free(struct judge_plan *plan);
+
+/* What the judge is sent about a question, in the arena. */
+enum err_code judge_request(const struct judge_params *p,
+                            const struct judge_question *q, struct arena *a,
+                            struct request *out, struct err *e) MUST_CHECK;
+
+/* What asking the whole plan would take; nothing is asked or stored. */
+enum err_code judge_estimate(struct estimate *out,
+                             const struct judge_plan *plan,
+                             const struct judge_params *p,
+                             const struct runner_params *how,
+                             const struct tariff *t, struct err *e) MUST_CHECK;
 
 /* Asks and stores.  ERR_PARTIAL when some questions have no answer, ERR_BUDGET
  * when the money was not enough, ERR_CANCELLED when interrupted. */

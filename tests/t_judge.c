@@ -355,6 +355,52 @@ START_TEST(what_is_stored_is_not_asked_again_and_errors_stand_apart)
 }
 END_TEST
 
+static struct estimate estimate(struct scene *c, size_t planned)
+{
+    const struct tariff tariff = {
+        .in = 1, .cached = NAN, .out = 2, .currency = "CNY", .cny = 1
+    };
+    const struct runner_params how = { .rpm = 0 };
+    struct judge_plan plan;
+    struct estimate o;
+
+    ok(judge_plan_make(&plan, &c->params, &err));
+    ck_assert_uint_eq(plan.n, planned);
+    ok(judge_estimate(&o, &plan, &c->params, &how, &tariff, &err));
+    judge_plan_free(&plan);
+    return o;
+}
+
+/* What judges have said tells how long they talk, not what models answered. */
+START_TEST(an_estimate_asks_nothing_and_learns_from_judgements)
+{
+    struct estimate before, after;
+    struct scene c;
+
+    scene_open(&c, "estimate", "pairwise-zh");
+    before = estimate(&c, 14);
+    ck_assert_uint_eq(c.fake.asked, 0);
+    ck_assert_uint_eq(before.requests, 14);
+    ck_assert_int_eq(before.tokens_from, TOKENS_GUESSED);
+    ck_assert_int_eq(before.output_from, OUTPUT_ASSUMED);
+    ck_assert_double_eq(before.output.likely, 14 * 50);
+    ck_assert_double_eq(before.output.high, 14 * 100);
+    ck_assert_double_gt(before.prompt.likely, 14 * 100);
+    ck_assert_int_eq(before.time_from, TIME_UNKNOWN);
+    ck_assert_int_eq(ask(&c, 14, 0), ERR_OK);
+    c.sampling.max_tokens = 200; /* another judge: asked anew */
+    after = estimate(&c, 14);
+    ck_assert_int_eq(after.output_from, OUTPUT_MODEL);
+    ck_assert_double_eq(after.output.likely, 14 * 5);
+    ck_assert_double_eq(after.prompt.likely, before.prompt.likely);
+    ck_assert_int_eq(after.time_from, TIME_STORED);
+    ck_assert_double_eq_tol(after.seconds, 14 * 1e-6 / 8, 1e-12);
+    ck_assert_double_eq_tol(after.nano.likely,
+                            after.prompt.likely * 1000 + 70 * 2000, 1000);
+    scene_close(&c);
+}
+END_TEST
+
 START_TEST(scores_are_never_changed)
 {
     struct scene c;
@@ -566,6 +612,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, both_orders_are_asked_and_a_verdict_is_the_candidates);
     tcase_add_test(tc,
                    what_is_stored_is_not_asked_again_and_errors_stand_apart);
+    tcase_add_test(tc, an_estimate_asks_nothing_and_learns_from_judgements);
     tcase_add_test(tc, scores_are_never_changed);
     tcase_add_test(tc, wrong_names_are_told);
     tcase_add_test(tc, merging_brings_what_judges_said_once);

@@ -43,7 +43,8 @@ static const struct argp_option rows[] = {
       0 },
     { "temperature", OPT_TEMPERATURE, "X", 0, "(the model's, else 0)", 0 },
     { "max-tokens", OPT_MAX_TOKENS, "N", 0, "longest answer (1024)", 0 },
-    { "dry-run", OPT_DRY_RUN, NULL, 0, "only say how much would be asked", 0 },
+    { "dry-run", OPT_DRY_RUN, NULL, 0,
+      "only say what it would take: requests, tokens, money, time", 0 },
     { 0 },
 };
 
@@ -139,6 +140,8 @@ struct session {
     struct judge_params params;
     struct judge_plan plan;
     struct judge_progress progress;
+    struct estimate estimate; /* of a dry run, once estimated */
+    bool estimated;
     size_t n_labels;
     struct cli_record record;
     int64_t shown_ns;
@@ -232,7 +235,9 @@ static void print_json(const struct session *s, struct buf *out)
     jw_int(&w, "verdicts", (int64_t)p->read);
     jw_int(&w, "failed", (int64_t)p->failed);
     jw_int(&w, "labels", (int64_t)s->n_labels);
-    if (s->metered)
+    if (s->estimated)
+        cli_run_estimate_json(&s->estimate, &s->meter.tariff, &w);
+    else if (s->metered && !s->o->dry_run)
         cli_run_money_json(&s->meter, &w);
     jw_end(&w);
     buf_char(out, '\n');
@@ -258,6 +263,8 @@ static void print_text(const struct session *s, struct buf *out)
     if (s->plan.n_unpaired)
         buf_printf(out, "%zu responses have no answer of the baseline\n",
                    s->plan.n_unpaired);
+    if (s->estimated)
+        cli_run_estimate(&s->estimate, &s->meter.tariff, out);
 }
 
 static enum err_code summary(const struct session *s, struct err *e)
@@ -278,14 +285,17 @@ static enum err_code summary(const struct session *s, struct err *e)
 /* How the call ended goes into its row in every case. */
 static enum err_code ask(struct session *s, struct err *e)
 {
-    enum err_code rc = s->o->dry_run
-                           ? ERR_OK
-                           : judge_run(&s->plan, &s->params, &s->progress, e);
+    enum err_code rc =
+        s->o->dry_run
+            ? judge_estimate(&s->estimate, &s->plan, &s->params,
+                             &s->o->asking.runner, &s->meter.tariff, e)
+            : judge_run(&s->plan, &s->params, &s->progress, e);
     const char *state = rc == ERR_OK          ? "done"
                         : rc == ERR_CANCELLED ? "interrupted"
                                               : "part";
     struct err end;
 
+    s->estimated = s->o->dry_run && !rc;
     if (s->shown && cli_stderr_is_terminal())
         fputs("\r\033[K", stderr);
     if (store_end_run(s->store, s->params.run, state, io_wall_ms(), &end) &&

@@ -28,8 +28,22 @@ says err "no such database"
 exits 2 "an unknown rubric" "$MOKAO" judge -m $tiny --candidate qwen2 --db "$db" --rubric nice
 says err 'no rubric "nice"'
 # shellcheck disable=SC2086
-exits 0 "a dry run asks nothing" "$MOKAO" judge -m $tiny $pair --dry-run
+exits 2 "a judge must chat" "$MOKAO" judge -m $tiny $pair --dry-run
+says err "no chat template"
+cat >"$TMP/models.json" <<END
+{ "models": [ { "id": "judge", "runner": "gguf", "path": "$PWD/tests/golden/tiny/llama-mha.gguf", "template": "chatml" } ] }
+END
+# shellcheck disable=SC2086
+exits 0 "a dry run asks nothing" "$MOKAO" judge -m judge --models "$TMP/models.json" $pair --dry-run
 says out "$((2 * n)) questions to ask"
+says out "requests       $((2 * n))"
+says out "counted by the model's tokenizer"
+says out "cost           unknown: no price is known"
+# shellcheck disable=SC2086
+exits 0 "nor does one of a judge behind an API" "$MOKAO" judge -m openai:gpt-4-turbo $pair --dry-run --json --rpm 60
+says out '"prompt_tokens_from":"guessed from the characters'
+says out '"currency":"USD"'
+says out "\"seconds\":$((2 * n)),"
 exits 2 "a report before it says what to do" "$MOKAO" report judge --db "$db"
 says err "mokao judge"
 
