@@ -2,7 +2,6 @@
  * not be, how many were all the same; how many answers let out a phrase that
  * they must not.  One row a model and suite, every judged turn and trial
  * counted, with Wilson intervals.  Failed requests are in no rate. */
-#include <string.h>
 
 #include "harness/stats.h"
 #include "report/board.h"

@@ -31,11 +31,8 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
         jw_bool(&b.w, "stream", true);
     adapter_extra(&b.w, ep);
     jw_end(&b.w);
-    out->framing = ep->stream ? FRAME_SSE : FRAME_WHOLE;
-    if ((rc = adapter_post(ep, &b, a, out, e)) ||
-        (rc = adapter_url(ep, adapter_path_of(ep, "chat"), a, &out->url, e)))
-        return rc;
-    return auth_headers(ep, a, out, e);
+    rc = adapter_chat(ep, &b, a, out, e);
+    return rc ? rc : auth_headers(ep, a, out, e);
 }
 
 /* What was cached is not in input_tokens. */

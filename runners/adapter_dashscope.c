@@ -54,11 +54,8 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
     put_input(&b.w, &t);
     put_parameters(&b.w, ep, q);
     jw_end(&b.w);
-    out->framing = ep->stream ? FRAME_SSE : FRAME_WHOLE;
-    if ((rc = adapter_post(ep, &b, a, out, e)) ||
-        (rc = adapter_url(ep, adapter_path_of(ep, "chat"), a, &out->url, e)))
-        return rc;
-    return auth_headers(ep, a, out, e);
+    rc = adapter_chat(ep, &b, a, out, e);
+    return rc ? rc : auth_headers(ep, a, out, e);
 }
 
 static void take_usage(const struct json *usage, struct reply *r)
@@ -98,12 +95,7 @@ static void take(const struct endpoint *ep, const struct request *q,
 static bool take_fault(const struct endpoint *ep, const struct json *body,
                        struct reply *r)
 {
-    const char *code = adapter_text(body, "code");
-
-    if (!code || !*code)
-        return false;
-    adapter_fault_inside(ep, r, code, adapter_text(body, "message"));
-    return true;
+    return adapter_told_fault(ep, body, "code", "message", r);
 }
 
 static void parse(const struct endpoint *ep, const struct request *q,

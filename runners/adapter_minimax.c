@@ -61,11 +61,8 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
         jw_int(&b.w, "tokens_to_generate", MAX_TOKENS);
     adapter_extra(&b.w, ep);
     jw_end(&b.w);
-    out->framing = ep->stream ? FRAME_SSE : FRAME_WHOLE;
-    if ((rc = adapter_post(ep, &b, a, out, e)) ||
-        (rc = adapter_url(ep, adapter_path_of(ep, "chat"), a, &out->url, e)))
-        return rc;
-    return auth_headers(ep, a, out, e);
+    rc = adapter_chat(ep, &b, a, out, e);
+    return rc ? rc : auth_headers(ep, a, out, e);
 }
 
 /* Only the sum of tokens is told, so neither half is known. */
@@ -84,14 +81,8 @@ static void take_end(const struct endpoint *ep, const struct json *body,
 static bool take_fault(const struct endpoint *ep, const struct json *body,
                        struct reply *r)
 {
-    char room[64];
-
-    adapter_code(body, "base_resp/status_code", room);
-    if (!*room || strcmp(room, "0") == 0)
-        return false;
-    adapter_fault_inside(ep, r, room,
-                         adapter_text(body, "base_resp/status_msg"));
-    return true;
+    return adapter_told_fault(ep, body, "base_resp/status_code",
+                              "base_resp/status_msg", r);
 }
 
 static void parse(const struct endpoint *ep, const struct request *q,

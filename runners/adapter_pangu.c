@@ -40,19 +40,12 @@ static enum err_code sign(const struct endpoint *ep, struct arena *a,
         { "X-Sdk-Date", date },
     };
     struct sign_request s = {
-        .method = c->method,
-        .path = adapter_path(c->url, a),
         .headers = headers,
         .n_headers = sizeof headers / sizeof *headers,
-        .body = c->body,
-        .now_s = ep->now_ms / 1000,
     };
     enum err_code rc;
 
-    if (a->failed)
-        return err_set(e, ERR_NOMEM, "a signature: out of memory");
-    if ((rc = auth_secret(ep, "ak", &s.id, e)) ||
-        (rc = auth_secret(ep, "sk", &s.secret, e)) ||
+    if ((rc = auth_request(ep, c, "ak", "sk", a, &s, e)) ||
         (rc = sign_huawei(&s, a, &auth, e)) ||
         (rc = call_header(c, a, e, "X-Sdk-Date: %s", date)))
         return rc;
@@ -102,19 +95,13 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
 static bool take_fault(const struct endpoint *ep, const struct json *body,
                        struct reply *r)
 {
-    char room[64];
-
-    if (!*adapter_code(body, "error_code", room))
-        return false;
-    adapter_fault_inside(ep, r, room, adapter_text(body, "error_msg"));
-    return true;
+    return adapter_told_fault(ep, body, "error_code", "error_msg", r);
 }
 
 static void take(const struct json *body, struct reply *r)
 {
     adapter_append(&r->text, body, "choices/0/message/content");
-    adapter_take(&r->prompt_tokens, body, "usage/prompt_tokens");
-    adapter_take(&r->output_tokens, body, "usage/completion_tokens");
+    adapter_usage(body, r);
 }
 
 static void parse(const struct endpoint *ep, const struct request *q,

@@ -38,21 +38,15 @@ static enum err_code sign(const struct endpoint *ep, struct arena *a,
         { "Host", adapter_host(c->url, a) },
         { "x-bce-date", date },
     };
-    const struct sign_request s = {
-        .id = endpoint_secret(ep, "iam_ak"),
-        .secret = endpoint_secret(ep, "iam_sk"),
-        .method = c->method,
-        .path = adapter_path(c->url, a),
+    struct sign_request s = {
         .headers = headers,
         .n_headers = sizeof headers / sizeof *headers,
-        .now_s = ep->now_ms / 1000,
         .life_s = SIGNED_FOR_S,
     };
     enum err_code rc;
 
-    if (a->failed)
-        return err_set(e, ERR_NOMEM, "a signature: out of memory");
-    if ((rc = sign_bce(&s, a, &auth, e)) ||
+    if ((rc = auth_request(ep, c, "iam_ak", "iam_sk", a, &s, e)) ||
+        (rc = sign_bce(&s, a, &auth, e)) ||
         (rc = call_header(c, a, e, "x-bce-date: %s", date)))
         return rc;
     return call_header(c, a, e, "Authorization: %s", auth);
@@ -112,19 +106,13 @@ static void take_end(const struct endpoint *ep, const struct json *body,
 static bool take_fault(const struct endpoint *ep, const struct json *body,
                        struct reply *r)
 {
-    char room[64];
-
-    if (!*adapter_code(body, "error_code", room))
-        return false;
-    adapter_fault_inside(ep, r, room, adapter_text(body, "error_msg"));
-    return true;
+    return adapter_told_fault(ep, body, "error_code", "error_msg", r);
 }
 
 static void take(const struct json *body, struct reply *r)
 {
     adapter_append(&r->text, body, "result");
-    adapter_take(&r->prompt_tokens, body, "usage/prompt_tokens");
-    adapter_take(&r->output_tokens, body, "usage/completion_tokens");
+    adapter_usage(body, r);
 }
 
 static void parse(const struct endpoint *ep, const struct request *q,

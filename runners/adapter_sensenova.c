@@ -22,11 +22,8 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
     jw_bool(&b.w, "stream", ep->stream);
     adapter_extra(&b.w, ep);
     jw_end(&b.w);
-    out->framing = ep->stream ? FRAME_SSE : FRAME_WHOLE;
-    if ((rc = adapter_post(ep, &b, a, out, e)) ||
-        (rc = adapter_url(ep, adapter_path_of(ep, "chat"), a, &out->url, e)))
-        return rc;
-    return auth_headers(ep, a, out, e);
+    rc = adapter_chat(ep, &b, a, out, e);
+    return rc ? rc : auth_headers(ep, a, out, e);
 }
 
 static bool take_fault(const struct endpoint *ep, const struct json *body,
@@ -50,8 +47,7 @@ static void take(const struct endpoint *ep, const struct json *body,
     if (take_fault(ep, body, "status", r) || take_fault(ep, body, "error", r))
         return;
     adapter_append(&r->text, data, text);
-    adapter_take(&r->prompt_tokens, data, "usage/prompt_tokens");
-    adapter_take(&r->output_tokens, data, "usage/completion_tokens");
+    adapter_usage(data, r);
     adapter_finish(ep, adapter_text(data, "choices/0/finish_reason"), r);
 }
 

@@ -89,8 +89,7 @@ static void take(const struct endpoint *ep, const struct json *body,
         return;
     }
     adapter_append(&r->text, data, "reply");
-    adapter_take(&r->prompt_tokens, data, "usage/prompt_tokens");
-    adapter_take(&r->output_tokens, data, "usage/completion_tokens");
+    adapter_usage(data, r);
     if (adapter_count(data, "status") == 2)
         adapter_finish(ep, "stop", r);
 }

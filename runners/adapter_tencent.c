@@ -27,20 +27,13 @@ static enum err_code sign(const struct endpoint *ep, struct arena *a,
     };
     struct sign_request s = {
         .service = adapter_word(ep, "service", "hunyuan"),
-        .method = c->method,
-        .path = adapter_path(c->url, a),
         .headers = headers,
         .n_headers = sizeof headers / sizeof *headers,
-        .body = c->body,
-        .now_s = ep->now_ms / 1000,
     };
     const char *auth;
     enum err_code rc;
 
-    if (a->failed)
-        return err_set(e, ERR_NOMEM, "a signature: out of memory");
-    if ((rc = auth_secret(ep, "secret_id", &s.id, e)) ||
-        (rc = auth_secret(ep, "secret_key", &s.secret, e)) ||
+    if ((rc = auth_request(ep, c, "secret_id", "secret_key", a, &s, e)) ||
         (rc = sign_tc3(&s, a, &auth, e)) ||
         (rc = call_header(c, a, e, "X-TC-Action: %s",
                           adapter_word(ep, "action", "ChatCompletions"))) ||
@@ -64,11 +57,8 @@ static enum err_code build(const struct endpoint *ep, const struct request *q,
         return rc;
     body_init(&b);
     put_body(&b.w, ep, q, &t);
-    out->framing = ep->stream ? FRAME_SSE : FRAME_WHOLE;
-    if ((rc = adapter_post(ep, &b, a, out, e)) ||
-        (rc = adapter_url(ep, adapter_path_of(ep, "chat"), a, &out->url, e)))
-        return rc;
-    return sign(ep, a, out, e);
+    rc = adapter_chat(ep, &b, a, out, e);
+    return rc ? rc : sign(ep, a, out, e);
 }
 
 static bool take_fault(const struct endpoint *ep, const struct json *j,
@@ -76,13 +66,10 @@ static bool take_fault(const struct endpoint *ep, const struct json *j,
 {
     char room[64];
 
-    if (json_get(j, "Error"))
-        adapter_fault_inside(ep, r, adapter_code(j, "Error/Code", room),
-                             adapter_text(j, "Error/Message"));
-    else if (*adapter_code(j, "ErrorMsg/Code", room) && strcmp(room, "0") != 0)
-        adapter_fault_inside(ep, r, room, adapter_text(j, "ErrorMsg/Msg"));
-    else
-        return false;
+    if (!json_get(j, "Error"))
+        return adapter_told_fault(ep, j, "ErrorMsg/Code", "ErrorMsg/Msg", r);
+    adapter_fault_inside(ep, r, adapter_code(j, "Error/Code", room),
+                         adapter_text(j, "Error/Message"));
     return true;
 }
 

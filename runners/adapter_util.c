@@ -59,6 +59,12 @@ void adapter_take(int64_t *to, const struct json *j, const char *path)
         *to = n;
 }
 
+void adapter_usage(const struct json *j, struct reply *r)
+{
+    adapter_take(&r->prompt_tokens, j, "usage/prompt_tokens");
+    adapter_take(&r->output_tokens, j, "usage/completion_tokens");
+}
+
 /* Cut at a character's end. */
 static void put_text(char *to, size_t size, struct str s)
 {
@@ -149,6 +155,18 @@ void adapter_fault_at(const struct endpoint *ep, int status,
         put_text(words, sizeof words, str_trim(raw));
     fault_set(f, ep->provider, status, first_code(body, code, room),
               text ? text : words);
+}
+
+bool adapter_told_fault(const struct endpoint *ep, const struct json *body,
+                        const char *code, const char *message, struct reply *r)
+{
+    char room[64];
+
+    adapter_code(body, code, room);
+    if (!*room || strcmp(room, "0") == 0)
+        return false;
+    adapter_fault_inside(ep, r, room, adapter_text(body, message));
+    return true;
 }
 
 bool adapter_next(struct reply *r, int64_t seq, int64_t first)
@@ -304,6 +322,16 @@ enum err_code adapter_post(const struct endpoint *ep, struct body *b,
     if (!rc && ep->stream)
         rc = adapter_headers(ep, "stream_headers", a, c, e);
     return rc;
+}
+
+enum err_code adapter_chat(const struct endpoint *ep, struct body *b,
+                           struct arena *a, struct call *c, struct err *e)
+{
+    enum err_code rc = adapter_post(ep, b, a, c, e);
+
+    c->framing = ep->stream ? FRAME_SSE : FRAME_WHOLE;
+    return rc ? rc
+              : adapter_url(ep, adapter_path_of(ep, "chat"), a, &c->url, e);
 }
 
 /* --- messages ------------------------------------------------------------- */

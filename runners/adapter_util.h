@@ -15,6 +15,8 @@ const char *adapter_text(const struct json *j, const char *path);
 int64_t adapter_count(const struct json *j, const char *path);
 /* Takes a count over when it is told. */
 void adapter_take(int64_t *to, const struct json *j, const char *path);
+/* usage/prompt_tokens and usage/completion_tokens. */
+void adapter_usage(const struct json *j, struct reply *r);
 /* A code there, a text or a number as text, in `room`; "": none. */
 const char *adapter_code(const struct json *j, const char *path, char room[64]);
 /* Appends a text there; false: none or empty. */
@@ -27,6 +29,10 @@ void adapter_whole(struct buf *to, const char *text);
  * is that of the row's words and codes, FAULT_RETRY for an unknown one. */
 void adapter_fault_inside(const struct endpoint *ep, struct reply *r,
                           const char *code, const char *message);
+/* The same for bodies whose code at that path is missing, empty or 0 when all
+ * is well: whether there is a fault. */
+bool adapter_told_fault(const struct endpoint *ep, const struct json *body,
+                        const char *code, const char *message, struct reply *r);
 /* A fault of ours: what came holds no answer, and why. */
 void adapter_no_answer(struct reply *r, enum fault_class class,
                        const struct endpoint *ep, const char *why);
@@ -69,6 +75,10 @@ enum err_code body_done(struct body *b, struct arena *a, struct call *c,
 /* A call by POST of that JSON body, with its Content-Type, the row's
  * "extra_headers" and, for a stream, "stream_headers". */
 enum err_code adapter_post(const struct endpoint *ep, struct body *b,
+                           struct arena *a, struct call *c,
+                           struct err *e) MUST_CHECK;
+/* The same to the row's path "chat", answered in events where ep streams. */
+enum err_code adapter_chat(const struct endpoint *ep, struct body *b,
                            struct arena *a, struct call *c,
                            struct err *e) MUST_CHECK;
 /* Adds the headers of an object of the row ("extra_headers"). */

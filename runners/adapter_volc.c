@@ -37,20 +37,13 @@ static enum err_code sign(const struct endpoint *ep, struct arena *a,
     struct sign_request s = {
         .region = adapter_word(ep, "region", "cn-beijing"),
         .service = adapter_word(ep, "service", "ml_maas"),
-        .method = c->method,
-        .path = adapter_path(c->url, a),
         .headers = headers,
         .n_headers = sizeof headers / sizeof *headers,
-        .body = c->body,
-        .now_s = ep->now_ms / 1000,
     };
     enum err_code rc;
 
-    if (a->failed)
-        return err_set(e, ERR_NOMEM, "a signature: out of memory");
     digest_hex(c->body, hash);
-    if ((rc = auth_secret(ep, "ak", &s.id, e)) ||
-        (rc = auth_secret(ep, "sk", &s.secret, e)) ||
+    if ((rc = auth_request(ep, c, "ak", "sk", a, &s, e)) ||
         (rc = sign_volc(&s, a, &auth, e)) ||
         (rc = call_header(c, a, e, "X-Date: %s", date)) ||
         (rc = call_header(c, a, e, "X-Content-Sha256: %s", hash)))
@@ -94,8 +87,7 @@ static void take(const struct endpoint *ep, const struct json *body,
         return;
     }
     adapter_append(&r->text, body, "choice/message/content");
-    adapter_take(&r->prompt_tokens, body, "usage/prompt_tokens");
-    adapter_take(&r->output_tokens, body, "usage/completion_tokens");
+    adapter_usage(body, r);
     adapter_finish(ep, adapter_text(body, "choice/finish_reason"), r);
 }
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "runners/sign.h"
+#include "runners/adapter_util.h"
 
 /* Zhipu's own client uses this: long enough for a clock that is a bit off. */
 enum { JWT_LIFE_MS = 210000 };
@@ -31,6 +31,25 @@ enum err_code auth_secret(const struct endpoint *ep, const char *role,
                        ep->provider->id, role);
     return err_set(e, ERR_AUTH, "%s: the environment variable %s is not set",
                    ep->provider->id, env);
+}
+
+enum err_code auth_request(const struct endpoint *ep, const struct call *c,
+                           const char *id_role, const char *secret_role,
+                           struct arena *a, struct sign_request *s,
+                           struct err *e)
+{
+    enum err_code rc = auth_secret(ep, id_role, &s->id, e);
+
+    if (!rc)
+        rc = auth_secret(ep, secret_role, &s->secret, e);
+    if (rc)
+        return rc;
+    s->method = c->method;
+    s->path = adapter_path(c->url, a);
+    s->body = c->body;
+    s->now_s = ep->now_ms / 1000;
+    return a->failed ? err_set(e, ERR_NOMEM, "a signature: out of memory")
+                     : ERR_OK;
 }
 
 static enum err_code none(const struct endpoint *ep, struct arena *a,

@@ -293,7 +293,7 @@ static enum err_code next_query(struct import *im, struct str *sql)
 {
     while (io_next_line(&im->query_lines)) {
         size_t at = str_find(im->query_lines.line, STR(" gold: "), 0);
-        if (at == (size_t)-1 || at > 8)
+        if (at > 8) /* or none */
             continue;
         *sql = str_trim(
             str_sub(im->query_lines.line, at + 7, im->query_lines.line.n));

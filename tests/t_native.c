@@ -402,6 +402,27 @@ START_TEST(an_unknown_code_under_success_is_a_fault)
 }
 END_TEST
 
+START_TEST(a_code_of_nothing_is_no_fault)
+{
+    static const char *const rows[][2] = {
+        { "baidu_qianfan_v1", "{\"error_code\":0,\"result\":\"好\"}" },
+        { "aliyun_dashscope", "{\"code\":\"\",\"output\":{\"text\":\"好\","
+                              "\"finish_reason\":\"stop\"}}" },
+        { "minimax_pro", "{\"base_resp\":{\"status_code\":0},\"reply\":\"好\","
+                         "\"choices\":[{\"finish_reason\":\"stop\"}]}" },
+        { "huawei_pangu", "{\"error_code\":\"0\",\"choices\":[{\"message\":"
+                          "{\"content\":\"好\"}}]}" },
+    };
+
+    vendor_init(&v, rows[_i][0], "mock", NULL);
+    vendor_answer(&v, 200, str_of(rows[_i][1]), 0);
+    ck_assert_int_eq(v.reply.fault.class, FAULT_NONE);
+    ck_assert(v.reply.finished);
+    ck_assert_str_eq(v.reply.text.p, "好");
+    done();
+}
+END_TEST
+
 /* Whatever comes, nothing of another shape is taken for an answer. */
 START_TEST(bodies_of_another_shape_are_no_answers)
 {
@@ -694,6 +715,7 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, a_page_of_a_proxy_is_quoted, 0, N_DIRS);
     tcase_add_loop_test(tc, an_error_of_a_gateway_is_read, 0, N_DIRS);
     tcase_add_loop_test(tc, an_unknown_code_under_success_is_a_fault, 0, 9);
+    tcase_add_loop_test(tc, a_code_of_nothing_is_no_fault, 0, 4);
     tcase_add_loop_test(tc, bodies_of_another_shape_are_no_answers, 0, N_DIRS);
     tcase_add_loop_test(tc, a_stream_is_read_in_any_pieces, 0, N(streams));
     tcase_add_loop_test(tc, events_out_of_order_are_noticed, 0, N(numbered));
