@@ -41,6 +41,7 @@ need fonts-noto-cjk "Chinese labels of plots" debian fonts-noto-cjk
 need sqlite3 "looking into the database" have sqlite3
 need time "memory in make bench" have /usr/bin/time
 need python3 "mock vendors of the tests" have python3
+need python3-jieba "dictionary of Chinese words" debian python3-jieba
 need openssl "certificates of the tests" have openssl
 need python3-pip "fetching the demo's models" python3 -m pip --version
 # Where systemd runs the package starts a proxy on port 3000: not unasked.
