@@ -43,18 +43,24 @@ static enum err_code use_matcher(struct scorer *j, const char *text,
                 name, nearest);
         return ERR_FORMAT;
     }
+    if (j->kind->outside && j->kind->outside(j->options, &j->outside, e) &&
+        e->code != ERR_NOENV)
+        return e->code;
     j->text = text;
     return ERR_OK;
 }
 
 /* Hash of what else decides the verdict: fields with their lengths, so that
- * they cannot run together. */
-static const char *settings_hash(const struct score_in *in, struct arena *a)
+ * they cannot run together.  What stands outside of the suite is added only
+ * where there is something. */
+static const char *settings_hash(const struct scorer *j,
+                                 const struct score_in *in, struct arena *a)
 {
     const char *choices = in->choices ? in->choices : "";
-    char *all = arena_printf(a, "%zu:%s%zu:%s%zu:%s", strlen(in->answer),
-                             in->answer, strlen(choices), choices,
-                             strlen(in->matcher), in->matcher);
+    char *all =
+        arena_printf(a, "%zu:%s%zu:%s%zu:%s%s", strlen(in->answer), in->answer,
+                     strlen(choices), choices, strlen(in->matcher), in->matcher,
+                     j->outside ? j->outside : "");
     char hex[DIGEST_HEX];
 
     if (!all)
@@ -77,7 +83,7 @@ enum err_code scorer_prepare(struct scorer *j, const struct score_in *in,
         out->matcher = j->kind->name;
         out->version = j->kind->version;
     }
-    out->settings_hash = settings_hash(in, a);
+    out->settings_hash = settings_hash(j, in, a);
     return out->settings_hash ? ERR_OK : err_set(e, ERR_NOMEM, "no memory");
 }
 

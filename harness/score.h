@@ -33,8 +33,8 @@ struct score_in {
 enum err_code score_judge(const struct score_in *in, struct arena *a,
                           struct store_score *out, struct err *e) MUST_CHECK;
 
-/* Samples whose matcher executes their answer: they take long, and wait until
- * all else is done.  Zeroed memory is an empty list. */
+/* Samples whose matcher executes their answer, which takes long, or lacks what
+ * it needs: they wait until all else is done.  Zeroed memory is an empty list. */
 struct score_waiting {
     int64_t *samples;
     size_t n, cap;
@@ -73,11 +73,11 @@ struct score_totals {
     int64_t to_wrong;            /* changed, and correct only before */
     int64_t unparsable, refused; /* of those scored */
     int64_t current;  /* left out: judged by today's matcher already */
-    int64_t unscored; /* that must be executed, which cannot be done here ... */
+    int64_t unscored; /* for which something is not here ... */
     struct err lacks; /* ... and why */
 };
-/* Judges the listed samples; adds to *t.  Where there is no sandbox they stay
- * without a score, and a later score_all() takes them up; so do the rest when
+/* Judges the listed samples; adds to *t.  Where there is no sandbox (or no
+ * dictionary) they stay without a score, and a later score_all() takes them up; so do the rest when
  * *interrupts (may be NULL) is not 0. */
 enum err_code score_the_waiting(struct store *s, const struct score_waiting *w,
                                 bool all,

@@ -144,11 +144,18 @@ static enum err_code judge_sample(struct scorer *j, const struct job *job,
                                   struct arena *a, struct score_waiting *w,
                                   struct store_score *out, struct err *e)
 {
-    if (scorer_prepare(j, &job->in, a, out, e))
-        return e->code;
+    enum err_code rc = scorer_prepare(j, &job->in, a, out, e);
+
+    if (rc)
+        return rc;
     if (w && j->kind->executes && !job->in.logprobs_json)
         return add_waiting(w, job->sample, e);
-    return scorer_judge(j, &job->in, a, out, e);
+    rc = scorer_judge(j, &job->in, a, out, e);
+    if (rc != ERR_NOENV || !w)
+        return rc;
+    /* They are tried and counted with those that wait. */
+    out->verdict = NULL;
+    return add_waiting(w, job->sample, e);
 }
 
 enum err_code score_sample(struct store *s, int64_t sample, struct arena *a,
@@ -235,7 +242,7 @@ static enum err_code judge_job(struct share *w, struct job *job)
     if (is_over(w, job))
         return ERR_OK;
     rc = scorer_judge(&w->judge, &job->in, &w->arena, &job->new, &w->err);
-    job->lacks = rc == ERR_NOENV && w->judge.kind->executes;
+    job->lacks = rc == ERR_NOENV;
     job->due = !rc;
     if (job->lacks)
         w->lacks = w->err;

@@ -12,6 +12,7 @@ struct scorer {
     const char *text; /* of the last matcher; the caller's memory */
     struct json *options;
     const struct match_kind *kind;
+    const char *outside; /* digest of what decides besides; NULL: nothing */
 };
 void scorer_free(struct scorer *j);
 /* Who judges, before it does: enough to see whether a stored score holds. */

@@ -663,6 +663,21 @@ START_TEST(check_says_what_is_wrong)
           "unit: chrf is counted in characters" },
         { "similar", "{\"expected\":\"x\",\"options\":{\"threshold\":2}}",
           "threshold: expected 0 to 1, got 2" },
+        { "similar", "{\"expected\":\"x\",\"options\":{\"unit\":\"word\"}}",
+          "unit: expected characters, words or dictionary, got \"word\"" },
+        { "similar",
+          "{\"expected\":\"x\",\"options\":{\"unit\":\"words\","
+          "\"dictionary\":\"d.txt\"}}",
+          "dictionary: only with \"unit\": \"dictionary\"" },
+        { "similar",
+          "{\"expected\":\"x\",\"options\":{\"unit\":\"dictionary\","
+          "\"dictionary\":\"\"}}",
+          "dictionary: expected the name of a file" },
+        { "similar",
+          "{\"expected\":\"x\",\"options\":{\"unit\":\"dictionary\","
+          "\"dictionary\":\"tests/golden/words/small-model.json\"}}",
+          "tests/golden/words/small-model.json: line 1: expected \"word "
+          "frequency [tag]\" with a whole number, got \"{\"" },
         { "regex", "{\"expected\":\"a(\"}",
           "answer: pattern: at byte 2: missing closing parenthesis" },
         { "regex", "{\"expected\":\"a\",\"options\":{\"pattern\":\"[\"}}",
@@ -874,6 +889,10 @@ static const struct {
                  "\"edit\"},\"response\":\"春天来了吗\"}" },
     { "similar", "{\"expected\":\"春天来了\",\"options\":{\"metric\":"
                  "\"chrf\"},\"response\":\"春天来了吗\"}" },
+    { "similar",
+      "{\"expected\":\"今天\",\"options\":{\"unit\":\"dictionary\","
+      "\"dictionary\":\"tests/golden/words/small.txt\"},\"response\":"
+      "\"今天\"}" },
     { "sql", "{\"expected\":\"SELECT a FROM t ORDER BY a\",\"options\":{\"db\":"
              "\"CREATE TABLE t(a); INSERT INTO t VALUES (1),(2)\"},"
              "\"response\":\"SELECT a+1-1 FROM t ORDER BY 1\"}" },

@@ -4,9 +4,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/base/io.h"
 #include "report/report.h"
 #include "tests/store_fill.h"
 #include "tests/t.h"
@@ -205,6 +207,26 @@ START_TEST(settings_change_with_what_decides)
     in.answer = "\"B\"";
     in.choices = "{\"A\":\"甲\",\"B\":\"乙\"}";
     ok(score_judge(&in, &arena, &b, &err));
+    ck_assert_str_ne(a.settings_hash, b.settings_hash);
+}
+END_TEST
+
+/* A dictionary that is not here and one that is are two settings. */
+START_TEST(settings_change_with_the_dictionary)
+{
+    static const char words[] = "今天 9\n";
+    struct score_in in = { .answer = "\"今天\"",
+                           .matcher =
+                               "{\"name\":\"similar\",\"unit\":\"dictionary\","
+                               "\"dictionary\":\"d.txt\"}",
+                           .text = "今天" };
+    struct store_score a, b;
+
+    setenv("MOKAO_WORDS", t_tmp(), 1);
+    ck_assert_int_eq(score_judge(&in, &arena, &a, &err), ERR_NOENV);
+    ok(io_replace(io_join(&arena, t_tmp(), "d.txt"), STR(words), &err));
+    ok(score_judge(&in, &arena, &b, &err));
+    ck_assert_str_eq(b.verdict, "correct");
     ck_assert_str_ne(a.settings_hash, b.settings_hash);
 }
 END_TEST
@@ -593,6 +615,7 @@ static void setup(TCase *tc)
                         sizeof text_cases / sizeof *text_cases);
     tcase_add_test(tc, a_small_margin_in_int8_is_flagged);
     tcase_add_test(tc, settings_change_with_what_decides);
+    tcase_add_test(tc, settings_change_with_the_dictionary);
     tcase_add_test(tc, what_cannot_be_judged_is_an_error);
     tcase_add_test(tc, a_stored_sample_is_judged_by_its_item);
     tcase_add_test(tc, a_sample_without_a_response_is_not_judged);

@@ -64,10 +64,16 @@ struct match_kind {
     bool executes;
     /* Checks expected and options when a suite is loaded. */
     enum err_code (*check)(const struct match_in *in, struct err *e);
-    /* Strings in *out live in the arena.  Fails with NOMEM and LIMIT, and
-       with NOENV when text_fold() does. */
+    /* Strings in *out live in the arena.  Fails with NOMEM and LIMIT, with
+       NOENV when text_fold() does or what the options name is not here, and
+       with FORMAT when that is broken. */
     enum err_code (*run)(const struct match_in *in, struct arena *a,
                          struct match_out *out, struct err *e);
+    /* The digest of what else decides a verdict and stands in no suite, such
+       as a dictionary; "": there is nothing.  Lives until the program ends.
+       Fails as run() does.  NULL: there never is. */
+    enum err_code (*outside)(const struct json *options, const char **digest,
+                             struct err *e);
     /* The name of rule i in the order in which they are tried, NULL after the
        last; some names come twice.  NULL: they are not told. */
     const char *(*rule)(size_t i);

@@ -5,6 +5,7 @@
 
 #include "harness/match/match_parts.h"
 #include "harness/match/similarity.h"
+#include "harness/match/words.h"
 
 /* The first 32,768 tokens are compared; a token is rarely longer than this. */
 enum { LOOKS_AT = SIMILARITY_MOST * 8 };
@@ -17,12 +18,15 @@ static const struct fold {
     { "case", TEXT_CASE },
     { "none", 0 },
 };
-static const char *const units[] = { "characters", "words" };
+/* In the order of enum similarity_unit. */
+static const char *const units[] = { "characters", "words", "dictionary" };
+enum { N_UNITS = sizeof(units) / sizeof(*units) };
 
 struct settings {
     const struct similarity *metric;
     unsigned fold;
-    enum similarity_unit unit;
+    struct similarity_cut cut;
+    const char *dictionary, *model; /* of the words, NULL: the usual ones */
     double threshold;
 };
 
@@ -60,31 +64,95 @@ static enum err_code read_fold(const struct json *options, unsigned *out,
                    "fold: expected full, case or none, got \"%s\"", name);
 }
 
+static enum err_code read_unit(const struct json *options, struct settings *s,
+                               struct err *e)
+{
+    const char *unit;
+    enum err_code rc = json_get_str_or(options, "unit", units[0], &unit, e);
+    size_t i = 0;
+
+    if (rc)
+        return rc;
+    while (i < N_UNITS && strcmp(unit, units[i]) != 0)
+        i++;
+    if (i == N_UNITS)
+        return err_set(e, ERR_FORMAT,
+                       "unit: expected characters, words or dictionary, got "
+                       "\"%s\"",
+                       unit);
+    if (i && s->metric->chars)
+        return err_set(e, ERR_FORMAT, "unit: %s is counted in characters",
+                       s->metric->name);
+    s->cut.unit = (enum similarity_unit)i;
+    s->cut.letters = s->metric->letters;
+    return ERR_OK;
+}
+
+/* What only words of a dictionary have. */
+static enum err_code read_words(const struct json *options, struct settings *s,
+                                struct err *e)
+{
+    static const char *const names[] = { "dictionary", "model", "breaks" };
+    enum err_code rc =
+        json_get_str_or(options, names[0], NULL, &s->dictionary, e);
+
+    if (!rc)
+        rc = json_get_str_or(options, names[1], NULL, &s->model, e);
+    if (!rc)
+        rc = json_get_bool_or(options, names[2], false, &s->cut.breaks, e);
+    if (rc)
+        return rc;
+    if ((s->dictionary && !*s->dictionary) || (s->model && !*s->model))
+        return err_set(e, ERR_FORMAT, "%s: expected the name of a file",
+                       s->dictionary && !*s->dictionary ? names[0] : names[1]);
+    for (size_t i = 0; i < 3; i++)
+        if (s->cut.unit != SIMILARITY_DICTIONARY && json_get(options, names[i]))
+            return err_set(e, ERR_FORMAT,
+                           "%s: only with \"unit\": \"dictionary\"", names[i]);
+    return ERR_OK;
+}
+
 static enum err_code read_settings(const struct json *options,
                                    struct settings *s, struct err *e)
 {
-    const char *unit;
-    enum err_code rc = read_metric(options, &s->metric, e);
+    enum err_code rc;
 
+    *s = (struct settings){ .threshold = 0.5 };
+    rc = read_metric(options, &s->metric, e);
     if (!rc)
         rc = read_fold(options, &s->fold, e);
     if (!rc)
-        rc = json_get_str_or(options, "unit", units[0], &unit, e);
+        rc = read_unit(options, s, e);
+    if (!rc)
+        rc = read_words(options, s, e);
     if (!rc)
         rc = json_get_num_or(options, "threshold", 0.5, &s->threshold, e);
     if (rc)
         return rc;
-    s->unit = strcmp(unit, units[0]) ? SIMILARITY_WORDS : SIMILARITY_CHARS;
-    if (s->unit == SIMILARITY_WORDS && strcmp(unit, units[1]) != 0)
-        return err_set(e, ERR_FORMAT,
-                       "unit: expected characters or words, got \"%s\"", unit);
-    if (s->unit == SIMILARITY_WORDS && s->metric->chars)
-        return err_set(e, ERR_FORMAT, "unit: %s is counted in characters",
-                       s->metric->name);
     if (!(s->threshold >= 0 && s->threshold <= 1))
         return err_set(e, ERR_FORMAT, "threshold: expected 0 to 1, got %g",
                        s->threshold);
     return ERR_OK;
+}
+
+static enum err_code open_words(struct settings *s, struct err *e)
+{
+    if (s->cut.unit != SIMILARITY_DICTIONARY)
+        return ERR_OK;
+    return words_shared(&s->cut.words, s->dictionary, s->model, e);
+}
+
+/* The dictionary decides too. */
+static enum err_code outside(const struct json *options, const char **digest,
+                             struct err *e)
+{
+    struct settings s;
+    enum err_code rc = read_settings(options, &s, e);
+
+    if (!rc)
+        rc = open_words(&s, e);
+    *digest = !rc && s.cut.words ? words_digest(s.cut.words) : "";
+    return rc;
 }
 
 /* Takes the first of the options' prefixes that s begins with off it. */
@@ -109,7 +177,7 @@ static enum err_code split(struct str s, const struct settings *set,
     rc = match_fold(s, set->fold, a, &folded, e);
     if (rc)
         return rc;
-    return similarity_split(folded, set->unit, set->metric->letters, a, out, e);
+    return similarity_split(folded, &set->cut, a, out, e);
 }
 
 static enum err_code best_of(const struct match_in *in,
@@ -159,6 +227,8 @@ static enum err_code judge(const struct match_in *in, struct str s,
     enum err_code rc = read_settings(in->options, &set, e);
 
     if (!rc)
+        rc = open_words(&set, e);
+    if (!rc)
         rc = split(s, &set, a, &got, e);
     if (!rc)
         rc = best_of(in, &set, got, a, &score, e);
@@ -188,15 +258,20 @@ static enum err_code run(const struct match_in *in, struct arena *a,
 
 static enum err_code check(const struct match_in *in, struct err *e)
 {
-    static const char *const known[] = { "name",      "metric", "unit", "fold",
-                                         "threshold", "cut",    NULL };
+    static const char *const known[] = { "name",       "metric",    "unit",
+                                         "fold",       "threshold", "cut",
+                                         "dictionary", "model",     "breaks",
+                                         NULL };
     const struct json *cut = json_get(in->options, "cut"), *m;
     enum err_code rc = json_only(in->options, known, e);
     struct settings s;
 
     if (!rc)
         rc = read_settings(in->options, &s, e);
-    if (rc)
+    if (!rc)
+        rc = open_words(&s, e);
+    /* Where there is no dictionary the suite can be asked all the same. */
+    if (rc && rc != ERR_NOENV)
         return rc;
     if (cut && json_type(cut) != JSON_ARRAY)
         return err_set(e, ERR_FORMAT, "cut: expected a list of prefixes");
@@ -214,12 +289,17 @@ const struct match_kind match_similar = {
         "answer: a reference text, or a list of them of which the best counts\n"
         "metric: \"rouge-l\" (default), \"rouge-1\", \"rouge-2\", \"bleu\",\n"
         "  \"chrf\", \"f1\" (letters and digits only), \"edit\"\n"
-        "unit: \"characters\" (default) or \"words\": runs of Latin letters\n"
-        "  and digits, and single Han characters\n"
+        "unit: \"characters\" (default); \"words\": runs of Latin letters\n"
+        "  and digits, and single Han characters; \"dictionary\": words that\n"
+        "  a dictionary has, as jieba cuts them\n"
+        "dictionary: a file of lines \"word frequency\"; default that of\n"
+        "  python3-jieba; model: \"dictionary\", \"none\", or a file\n"
+        "breaks: true - line breaks count as rouge-chinese counts them\n"
         "threshold: 0.5 - the score is the metric; from here on it is correct\n"
         "fold: \"full\" (default: width, case, 繁简, punctuation), \"case\",\n"
         "  \"none\"\n"
         "cut: [\"回答:\"] - what is taken off the front of the answer",
     .check = check,
     .run = run,
+    .outside = outside,
 };

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/match/words.h"
+
 enum { BLOCK = 64, BLEU_ORDER = 4, CHRF_ORDER = 6, CHRF_BETA = 2 };
 
 static enum err_code no_memory(struct err *e)
@@ -55,28 +57,90 @@ static bool is_token(int32_t rune, bool letters)
     return !text_is_space(rune);
 }
 
-enum err_code similarity_split(struct str s, enum similarity_unit unit,
-                               bool letters, struct arena *a,
-                               struct tokens *out, struct err *e)
+static void split_plain(struct str s, const struct similarity_cut *cut,
+                        size_t most, struct tokens *out)
 {
-    size_t most = s.n, len, word;
+    size_t len, word;
 
-    if (most > SIMILARITY_MOST)
-        most = SIMILARITY_MOST;
-    *out = (struct tokens){ arena_array(a, most + 1, sizeof(*out->t)), 0 };
-    if (!out->t)
-        return no_memory(e);
     for (size_t at = 0; at < s.n && out->n < most; at += len) {
         int32_t rune = text_rune(s, at, &len);
 
-        word = unit == SIMILARITY_WORDS ? word_at(s, at) : 0;
+        word = cut->unit == SIMILARITY_WORDS ? word_at(s, at) : 0;
         if (word) {
             len = word;
             out->t[out->n++] = hash_bytes(str_sub(s, at, at + word));
-        } else if (is_token(rune, letters)) {
+        } else if (is_token(rune, cut->letters)) {
             out->t[out->n++] = (uint32_t)rune;
         }
     }
+}
+
+/* ---- words of a dictionary ---- */
+
+struct taking {
+    const struct similarity_cut *cut;
+    struct tokens *out;
+    size_t most;
+    bool empty; /* nothing stands in the line so far */
+};
+
+/* A word counts when one of its characters does. */
+static bool is_word_token(struct str word, bool letters)
+{
+    size_t len;
+
+    for (size_t at = 0; at < word.n; at += len)
+        if (is_token(text_rune(word, at, &len), letters))
+            return true;
+    return false;
+}
+
+static bool ends_sentence(int32_t rune)
+{
+    return rune == 0x3002 || rune == 0xFF01 || rune == 0xFF1F || rune == '?';
+}
+
+/* A word's token, 0 where it is none. */
+static uint64_t token_of(struct str word, bool letters)
+{
+    size_t len;
+    int32_t rune = text_rune(word, 0, &len);
+
+    if (!is_word_token(word, letters))
+        return 0;
+    return len == word.n ? (uint32_t)rune : hash_bytes(word);
+}
+
+static bool take_word(void *user, struct str word)
+{
+    struct taking *t = user;
+    uint64_t token = token_of(word, t->cut->letters);
+    bool line_end = word.p[word.n - 1] == '\n';
+
+    if (token)
+        t->empty = token < INT32_MAX && ends_sentence((int32_t)token);
+    if (line_end && t->empty && t->cut->breaks)
+        token = '\n';
+    t->empty |= line_end;
+    if (token)
+        t->out->t[t->out->n++] = token;
+    return t->out->n < t->most;
+}
+
+enum err_code similarity_split(struct str s, const struct similarity_cut *cut,
+                               struct arena *a, struct tokens *out,
+                               struct err *e)
+{
+    struct taking t = { .cut = cut, .out = out, .most = s.n };
+
+    if (t.most > SIMILARITY_MOST)
+        t.most = SIMILARITY_MOST;
+    *out = (struct tokens){ arena_array(a, t.most + 1, sizeof(*out->t)), 0 };
+    if (!out->t)
+        return no_memory(e);
+    if (cut->unit == SIMILARITY_DICTIONARY)
+        return words_cut(cut->words, s, a, take_word, &t, e);
+    split_plain(s, cut, t.most, out);
     return ERR_OK;
 }
 

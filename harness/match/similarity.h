@@ -17,8 +17,22 @@ enum { SIMILARITY_MOST = 32768 };
 
 /* Characters: every one but white space.  Words: longest runs of letters and
  * digits that are not Han; each Han character by itself; each other character
- * by itself.  Letters: neither punctuation nor symbols are tokens. */
-enum similarity_unit { SIMILARITY_CHARS = 0, SIMILARITY_WORDS = 1 };
+ * by itself.  Dictionary: what words_cut() gives but white space. */
+enum similarity_unit {
+    SIMILARITY_CHARS,
+    SIMILARITY_WORDS,
+    SIMILARITY_DICTIONARY
+};
+
+struct words;
+struct similarity_cut {
+    enum similarity_unit unit;
+    bool letters; /* neither punctuation nor symbols are tokens */
+    /* Of a dictionary: where lines end that hold nothing, or are rests of a
+       line whose sentence ended before, is a token: rouge-chinese counts so. */
+    bool breaks;
+    const struct words *words; /* of SIMILARITY_DICTIONARY */
+};
 
 /* A token is its code point, a word of several characters a 63-bit hash with
  * the top bit set: two words of a text are taken for one once in 10^9 texts of
@@ -29,9 +43,9 @@ struct tokens {
 };
 
 /* Splits s into the arena. */
-enum err_code similarity_split(struct str s, enum similarity_unit unit,
-                               bool letters, struct arena *a,
-                               struct tokens *out, struct err *e) MUST_CHECK;
+enum err_code similarity_split(struct str s, const struct similarity_cut *cut,
+                               struct arena *a, struct tokens *out,
+                               struct err *e) MUST_CHECK;
 
 struct similarity {
     const char *name, *doc;

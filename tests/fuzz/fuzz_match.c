@@ -66,6 +66,9 @@ static const struct {
     { &match_exact, "\"阿·a b\"", "{\"as\":\"name\"}" },
     { &match_date, "\"2024-03-05 15:30\"", "{}" },
     { &match_date, "[\"周三\",\"礼拜四\"]", "{}" },
+    { &match_similar, "\"今天天气真好。\"",
+      "{\"unit\":\"dictionary\",\"breaks\":true,\"dictionary\":"
+      "\"tests/golden/words/small.txt\"}" },
 };
 
 static struct json *parse(const char *text)
