@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "harness/base/io.h"
+#include "harness/match/words.h"
 #include "harness/outputs/output.h"
+#include "harness/score.h"
 #include "tests/t.h"
 
 struct bench {
@@ -66,6 +68,16 @@ static void import(struct bench *b, const char *format, const char *path)
 {
     read_format(b, format, path);
     store_all(b);
+}
+
+/* Whether there is a dictionary for the suites that want one. */
+static bool has_words(struct err *e)
+{
+    const struct words *w;
+    enum err_code rc = words_shared(&w, NULL, NULL, e);
+
+    ck_assert(rc == ERR_OK || rc == ERR_NOENV);
+    return rc == ERR_OK;
 }
 
 /* --- reading ----------------------------------------------------------------- */
@@ -431,19 +443,96 @@ START_TEST(lawbench_official_rule_gives_the_published_items)
     struct bench b;
     struct json *theirs;
     struct buf text;
-    struct err e;
+    struct err e, lacks;
+    enum err_code rc;
 
     if (!shared)
         return;
     bench_open(&b);
     b.in.official = true;
-    import(&b, "lawbench", path_of(&b.a, shared, "zero_shot"));
-    buf_init(&text, (size_t)64 << 20);
+    read_format(&b, "lawbench", path_of(&b.a, shared, "zero_shot"));
+    /* Without a dictionary task 1-1 alone stays without a score. */
+    rc = outputs_store(&b.in, &b.how, &b.t, &e);
+    if (rc != ERR_NOENV || has_words(&lacks))
+        t_ok(rc, &e);
     t_read(path_of(&b.a, shared, "official_item_scores.json"), &text);
     t_ok(json_parse(&theirs, buf_view(&text), &e), &e);
     ck_assert_uint_eq(compare_items(&b, theirs), 6996);
     json_free(theirs);
     buf_free(&text);
+    bench_close(&b);
+}
+END_TEST
+
+/* The items' scores are those of rouge-chinese 1.0.3 on words of jieba 0.42.1;
+ * it adds 1e-8 to what it divides by. */
+START_TEST(lawbench_articles_have_the_published_rouge_on_words)
+{
+    const char *shared = t_shared("outputs/lawbench/zero_shot"
+                                  "/GPT-3.5-turbo-0613/1-1.json");
+    struct json *theirs;
+    struct bench b;
+    struct buf text;
+    double sum = 0;
+    size_t n = 0;
+    struct err e;
+
+    if (!shared)
+        return;
+    if (!has_words(&e)) {
+        t_skip("%s", e.msg);
+        return;
+    }
+    bench_open(&b);
+    b.in.official = true;
+    import(&b, "lawbench", shared);
+    t_read("tests/golden/words/lawbench-1-1.json", &text);
+    t_ok(json_parse(&theirs, buf_view(&text), &e), &e);
+    for (const struct json *s = json_child(theirs); s; s = json_next(s), n++) {
+        const char *id = arena_printf(&b.a, "1-1-%zu", n);
+        double got = item_score(&b, "GPT-3.5-turbo-0613", id);
+
+        ck_assert_msg(fabs(got - json_number(s)) < 1e-7, "%s: %.9f", id, got);
+        sum += got;
+    }
+    ck_assert_uint_eq(n, 500);
+    ck_assert_double_eq_tol(sum / 500, 0.1586479929928397, 1e-7);
+    json_free(theirs);
+    buf_free(&text);
+    bench_close(&b);
+}
+END_TEST
+
+/* Answers for which there is no dictionary are stored, and scored when there
+ * is one. */
+START_TEST(answers_wait_for_a_dictionary)
+{
+    static const char line[] =
+        "{\"id\":\"1\",\"question\":\"Q\",\"answer\":\"今天天气很好\","
+        "\"response\":\"今天天气真好\",\"model\":\"m\",\"suite\":\"s\"}\n";
+    const struct score_params params = { .all = false };
+    struct score_totals t;
+    struct bench b;
+    struct err e;
+
+    bench_open(&b);
+    b.how.matcher = "{\"name\":\"similar\",\"unit\":\"dictionary\","
+                    "\"dictionary\":\"d.txt\",\"threshold\":0.3}";
+    setenv("MOKAO_WORDS", t_tmp(), 1);
+    read_format(&b, "jsonl", put(&b, "a.jsonl", line));
+    ck_assert_int_eq(outputs_store(&b.in, &b.how, &b.t, &e), ERR_NOENV);
+    ck_assert_ptr_nonnull(
+        strstr(e.msg, "1 answers are stored without a score"));
+    ck_assert_ptr_nonnull(strstr(e.msg, "d.txt"));
+    ck_assert_uint_eq(b.t.added, 1);
+    ck_assert_uint_eq(b.t.scored, 0);
+    t_ok(score_all(b.db, &params, &t, &e), &e);
+    ck_assert_int_eq(t.unscored, 1);
+    put(&b, "d.txt", "今天 9\n天气 9\n真好 9\n很好 9\n");
+    t_ok(score_all(b.db, &params, &t, &e), &e);
+    ck_assert_int_eq(t.unscored, 0);
+    ck_assert_int_eq(t.correct, 1);
+    ck_assert_double_eq_tol(item_score(&b, "m", "1"), 2 / 3.0, 1e-9);
     bench_close(&b);
 }
 END_TEST
@@ -461,6 +550,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_missing_file_is_an_error_of_the_environment);
     tcase_add_test(tc, gaokao_bench_official_rule_gives_the_published_figures);
     tcase_add_test(tc, lawbench_official_rule_gives_the_published_items);
+    tcase_add_test(tc, lawbench_articles_have_the_published_rouge_on_words);
+    tcase_add_test(tc, answers_wait_for_a_dictionary);
 }
 
 T_MAIN("outputs", setup)
