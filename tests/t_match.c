@@ -297,6 +297,59 @@ static const char *read_by(const struct match_kind *kind,
     return strcmp(out.rule, rule) ? NULL : out.extracted;
 }
 
+/* What each rule would read by itself; what says the same has one text. */
+static const struct {
+    const char *matcher, *expected, *response, *read;
+} readings[] = {
+    { "math", "\"1/2\"", "所以 x=3。答案是\\boxed{0.5}",
+      "boxed: 0.5 correct; answer: 0.5 correct; therefore: x=3 wrong; "
+      "last: 0.5 correct; " },
+    { "math", "\"2\"", "\\boxed{3}，再算：\\boxed{4/2}，即\\boxed{2}",
+      "boxed: 2 correct; boxed, earlier: 3 wrong; last: 2 correct; " },
+    { "math", "\"2\"", "\\boxed{2}，也就是\\boxed{4/2}",
+      "boxed: 4/2 correct; last: 4/2 correct; " },
+    { "math", "\"(1,2)\"", "\\boxed{1}，\\boxed{2}",
+      "boxed: 1}，\\boxed{2 correct; "
+      "last: 1}，\\boxed{2 correct; " },
+    { "math", "\"2\"", "所以 x=1，所以 x=2",
+      "therefore: x=2 correct; "
+      "last: x=2 correct; " },
+    { "math", "\"2\"", "答案是1/", "answer: 1/ unparsable; " },
+    { "math", "\"2\"", "没有", "" },
+    { "number", "\"2\"", "答案是3。不对，答案是2。",
+      "answer: 2 correct; "
+      "answer, earlier: 3 wrong; last-number: 2 correct; " },
+    { "number", "\"2\"", "答案是3，更正：#### 2",
+      "hashes: 2 correct; answer: 3 wrong; last-number: 2 correct; " },
+    { "number", "\"2\"", "答案是2.0，答案是2",
+      "answer: 2 correct; last-number: 2 correct; " },
+};
+
+START_TEST(what_each_rule_reads_is_told)
+{
+    struct match_candidates list = { .n = 0 };
+    struct match_in in = { .response = str_of(readings[_i].response) };
+    struct json *expected;
+    struct arena a;
+    struct buf b;
+    struct err e;
+
+    arena_init(&a, 0);
+    buf_init(&b, 1 << 16);
+    t_ok(json_parse(&expected, str_of(readings[_i].expected), &e), &e);
+    in.expected = expected;
+    t_ok(match_find(readings[_i].matcher, NULL)->candidates(&in, &a, &list, &e),
+         &e);
+    for (size_t i = 0; i < list.n; i++)
+        buf_printf(&b, "%s: %s %s; ", list.list[i].rule, list.list[i].extracted,
+                   verdict_name(list.list[i].verdict));
+    ck_assert_str_eq(b.p, readings[_i].read);
+    json_free(expected);
+    buf_free(&b);
+    arena_free(&a);
+}
+END_TEST
+
 /* reads: {text: what is read of it}; not: [text]. */
 static size_t failed_examples(struct testcase *c, const struct match_kind *kind,
                               const char *rule)
@@ -1104,6 +1157,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, sql_reads_labelled_answers);
     tcase_add_test(tc, choice_agrees_with_published_answers);
     tcase_add_test(tc, every_rule_reads_its_examples_and_no_other);
+    tcase_add_loop_test(tc, what_each_rule_reads_is_told, 0,
+                        sizeof readings / sizeof *readings);
     tcase_add_test(tc, answers_of_real_models_are_read_as_a_person_does);
     tcase_add_test(tc, the_labelled_set_is_as_large_as_it_says);
     tcase_add_test(tc, table_is_sorted_and_documented);

@@ -5,6 +5,7 @@
  * pthread_once(): a compilation that ran out of memory is tried again. */
 #include "harness/match/match.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "harness/match/match_parts.h"
@@ -207,6 +208,28 @@ enum err_code match_rules_find(const struct match_rules *r, size_t i,
     enum err_code rc = pattern_find(r->compiled[i], s, from, hit, found, e);
 
     return rc == ERR_LIMIT ? ERR_OK : rc;
+}
+
+enum err_code match_rules_last(const struct match_rules *r, size_t i,
+                               struct str s, size_t most,
+                               struct match_hits *out, struct err *e)
+{
+    size_t ring[MATCH_HITS_MOST], n = 0, from = 0;
+    struct pattern_hit hit;
+    enum err_code rc;
+    bool found;
+
+    assert(most > 0 && most <= MATCH_HITS_MOST);
+    for (;;) {
+        rc = match_rules_find(r, i, s, from, &hit, &found, e);
+        if (rc || !found)
+            break;
+        ring[n++ % most] = hit.g[1].at;
+        from = hit.g[1].at > from ? hit.g[1].at : from + 1;
+    }
+    for (out->n = 0; out->n < n && out->n < most; out->n++)
+        out->at[out->n] = ring[(n - 1 - out->n) % most];
+    return rc;
 }
 
 enum err_code match_rules_any(struct match_rules *r, struct str s, bool *found,

@@ -195,21 +195,13 @@ static bool number_of_statement(const struct number_reader *r, size_t from,
 static enum err_code stated(const struct number_reader *r, size_t i,
                             bool *found, struct number *x, struct err *e)
 {
-    size_t at[STATEMENTS_MOST], n = 0, from = 0;
-    enum err_code rc = ERR_OK;
-    struct pattern_hit h;
+    struct match_hits h;
     struct number y;
-    bool hit = true;
+    enum err_code rc =
+        match_rules_last(&statements, i, r->s, STATEMENTS_MOST, &h, e);
 
-    while (!rc && hit) {
-        rc = match_rules_find(&statements, i, r->s, from, &h, &hit, e);
-        if (rc || !hit)
-            break;
-        at[n++ % STATEMENTS_MOST] = h.g[1].at;
-        from = h.g[1].at > from ? h.g[1].at : from + 1;
-    }
-    for (size_t k = n; k-- > 0 && n - k <= STATEMENTS_MOST;) {
-        if (!number_of_statement(r, at[k % STATEMENTS_MOST], &y))
+    for (size_t k = 0; k < h.n; k++) {
+        if (!number_of_statement(r, h.at[k], &y))
             continue;
         if (!*found || y.at >= x->at)
             *x = y;
@@ -606,22 +598,67 @@ static enum err_code add(struct candidates *c, const char *rule,
         e);
 }
 
+/* The last statement of row i that is another value than the first. */
+static enum err_code differing(const struct candidates *c,
+                               const struct number_reader *r, size_t i,
+                               bool *found, struct number *x, struct err *e)
+{
+    struct match_hits h;
+    struct number y;
+    enum err_code rc =
+        match_rules_last(&statements, i, r->s, STATEMENTS_MOST, &h, e);
+
+    for (size_t k = 0; k < h.n; k++) {
+        if (!number_of_statement(r, h.at[k], &y) || y.at >= c->first.at ||
+            same_value(&y, &c->first))
+            continue;
+        if (!*found || y.at > x->at)
+            *x = y;
+        *found = true;
+        break;
+    }
+    return rc;
+}
+
+/* What the rule that decides, whose last row is i, said before: of two boxes
+ * the last one counts, but it may be the slip. */
+static enum err_code add_earlier(struct candidates *c,
+                                 const struct number_reader *r, size_t i,
+                                 struct err *e)
+{
+    const char *name = arena_printf(c->a, "%s, earlier", rules[i].name);
+    enum err_code rc = ERR_OK;
+    bool found = false;
+    struct number x;
+
+    if (!name)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    for (size_t k = i + 1; k-- > 0 && !rc;)
+        if (strcmp(rules[k].name, rules[i].name) == 0)
+            rc = differing(c, r, k, &found, &x, e);
+    return rc || !found ? rc : add(c, name, &x, e);
+}
+
 /* In the order of find_answer(), whose answer is the first. */
 static enum err_code add_all(struct candidates *c, struct err *e)
 {
     const struct number_reader r = { .s = buf_view(&c->t->text), .t = c->t };
     enum err_code rc = match_rules_open(&statements, e);
     struct number x;
-    bool found = false;
+    bool found = false, decides;
 
     for (size_t i = 0; i < statements.n && !rc; i++) {
         bool ends = i + 1 == statements.n ||
                     strcmp(rules[i].name, rules[i + 1].name) != 0;
 
         rc = stated(&r, i, &found, &x, e);
-        if (!rc && ends && found)
-            rc = add(c, rules[i].name, &x, e);
-        found &= !ends;
+        if (rc || !ends || !found)
+            continue;
+        decides = !c->text;
+        rc = add(c, rules[i].name, &x, e);
+        if (!rc && decides)
+            rc = add_earlier(c, &r, i, e);
+        found = false;
     }
     if (!rc && last_number(&r, false, &x))
         return add(c, after_equals(r.s, x.at) ? "equals" : "last-number", &x,

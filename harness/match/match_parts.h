@@ -61,6 +61,16 @@ enum err_code match_rules_find(const struct match_rules *r, size_t i,
                                struct str s, size_t from,
                                struct pattern_hit *hit, bool *found,
                                struct err *e) MUST_CHECK;
+/* Where group 1 of the last hits of rule i begins, at most `most` of them, the
+ * newest first. */
+enum { MATCH_HITS_MOST = 64 };
+struct match_hits {
+    size_t at[MATCH_HITS_MOST], n;
+};
+enum err_code match_rules_last(const struct match_rules *r, size_t i,
+                               struct str s, size_t most,
+                               struct match_hits *out,
+                               struct err *e) MUST_CHECK;
 /* Whether any rule of the table hits. */
 enum err_code match_rules_any(struct match_rules *r, struct str s, bool *found,
                               struct err *e) MUST_CHECK;
