@@ -77,16 +77,12 @@ enum err_code rates_read(struct rates *r, const char *file, struct arena *a,
 {
     struct json *j = NULL;
     const struct json *rates;
-    struct buf text;
     enum err_code rc;
 
     file = model_file(file, a);
     if (!file)
         return ERR_OK;
-    buf_init(&text, (size_t)16 << 20);
-    rc = io_read(file, &text, e);
-    if (!rc)
-        rc = json_parse(&j, io_skip_bom(buf_view(&text)), e);
+    rc = json_read(&j, file, (size_t)16 << 20, e);
     rates = rc ? NULL : json_get(j, "rates");
     if (rates && json_type(rates) != JSON_OBJECT)
         rc = err_set(e, ERR_FORMAT, "expected an object, got %s",
@@ -97,7 +93,6 @@ enum err_code rates_read(struct rates *r, const char *file, struct arena *a,
     if (rc)
         err_wrap(e, rates ? "%s: rates" : "%s", file);
     json_free(j);
-    buf_free(&text);
     return rc;
 }
 

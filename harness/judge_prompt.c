@@ -118,19 +118,13 @@ static enum err_code load_rubric(const char *path, struct arena *a,
                                  struct rubric *out, struct err *e)
 {
     struct json *j = NULL;
-    struct buf text;
-    enum err_code rc;
+    enum err_code rc = json_read(&j, path, (size_t)1 << 20, e);
 
-    buf_init(&text, (size_t)1 << 20);
-    rc = io_read(path, &text, e);
-    if (!rc)
-        rc = json_parse(&j, io_skip_bom(buf_view(&text)), e);
     if (!rc)
         rc = read_rubric(j, a, out, e);
     if (!rc && a->failed)
         rc = err_set(e, ERR_NOMEM, "no memory for a rubric");
     json_free(j);
-    buf_free(&text);
     return rc ? err_wrap(e, "rubric %s", path) : ERR_OK;
 }
 

@@ -261,7 +261,6 @@ enum err_code model_list(const char *file, struct arena *a,
                          struct model_spec **out, size_t *n, struct err *e)
 {
     struct json *j = NULL;
-    struct buf text;
     enum err_code rc;
 
     *out = NULL;
@@ -269,10 +268,7 @@ enum err_code model_list(const char *file, struct arena *a,
     file = model_file(file, a);
     if (!file)
         return ERR_OK;
-    buf_init(&text, (size_t)16 << 20);
-    rc = io_read(file, &text, e);
-    if (!rc)
-        rc = json_parse(&j, io_skip_bom(buf_view(&text)), e);
+    rc = json_read(&j, file, (size_t)16 << 20, e);
     if (!rc)
         rc = read_models(j, folder_of(file, a), a, out, n, e);
     if (rc)
@@ -280,7 +276,6 @@ enum err_code model_list(const char *file, struct arena *a,
     else if (a->failed)
         rc = err_set(e, ERR_NOMEM, "%s: no memory", file);
     json_free(j);
-    buf_free(&text);
     return rc;
 }
 

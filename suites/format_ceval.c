@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/buf.h"
 #include "harness/base/io.h"
 #include "harness/base/json.h"
 #include "suites/csv_exam.h"
@@ -65,18 +64,8 @@ static enum err_code take_subjects(const struct json *j,
 static enum err_code read_mapping(const char *path, struct json **j,
                                   struct err *e)
 {
-    struct buf text;
-    enum err_code rc;
-
     *j = NULL;
-    if (!io_exists(path))
-        return ERR_OK;
-    buf_init(&text, (size_t)16 << 20);
-    rc = io_read(path, &text, e);
-    if (!rc)
-        rc = json_parse(j, io_skip_bom(buf_view(&text)), e);
-    buf_free(&text);
-    return rc;
+    return io_exists(path) ? json_read(j, path, (size_t)16 << 20, e) : ERR_OK;
 }
 
 static enum err_code import(const char *path, const char *dest, size_t *n_items,

@@ -1,7 +1,9 @@
 /* What json_parse() takes, refuses and says; getters; the writer. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "harness/base/io.h"
 #include "harness/base/json.h"
 #include "harness/base/mem.h"
 #include "tests/t.h"
@@ -318,8 +320,28 @@ START_TEST(an_escaped_nul_is_no_want_of_memory)
 }
 END_TEST
 
+/* A file with a byte order mark, of a byte too many, none. */
+START_TEST(reads_files)
+{
+    char path[256];
+    struct json *j;
+    struct err e;
+
+    snprintf(path, sizeof path, "%s/a.json", t_tmp());
+    t_ok(io_replace(path, STR("\xEF\xBB\xBF{\"n\":7}"), &e), &e);
+    t_ok(json_read(&j, path, 10, &e), &e);
+    ck_assert(json_number(json_get(j, "n")) == 7);
+    json_free(j);
+    ck_assert_int_eq(json_read(&j, path, 9, &e), ERR_LIMIT);
+    ck_assert_ptr_null(j);
+    ck_assert_int_eq(json_read(&j, "/no/such.json", 10, &e), ERR_NOENV);
+    ck_assert_ptr_null(j);
+}
+END_TEST
+
 static void setup(TCase *tc)
 {
+    tcase_add_test(tc, reads_files);
     tcase_add_test(tc, an_escaped_nul_is_no_want_of_memory);
     tcase_add_test(tc, refuses_what_is_not_json);
     tcase_add_test(tc, writes_back_what_it_read);

@@ -1,11 +1,10 @@
 /* Strict JSON over cJSON.
  *
- * json_parse() goes over the text three times: a scanner that knows the grammar
- * of RFC 8259 and refuses everything cJSON would wave through, cJSON itself,
- * and a walk over the tree for duplicate keys (which only show after escapes
- * are decoded).  The scanner has no recursion: a stack of one byte a level says
- * whether we are in an array or an object, and its size is the depth limit.
- * That limit also bounds cJSON's own recursion when it parses and frees. */
+ * json_parse() goes over the text three times: the scanner of json_scan.c,
+ * which refuses everything that cJSON would wave through, cJSON itself, and a
+ * walk over the tree for duplicate keys (which only show after escapes are
+ * decoded).  The scanner's limit of depth also bounds cJSON's own recursion
+ * when it parses and frees. */
 #include "harness/base/json.h"
 
 #include <cjson/cJSON.h>
@@ -14,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/io.h"
+#include "harness/base/json_scan.h"
 #include "harness/base/mem.h"
 
-enum { DEPTH_MOST = JSON_DEPTH, TEXT_MOST = 256 << 20 };
-static const double SAFE_INT = 9007199254740992.0; /* 2^53 */
+enum { TEXT_MOST = 256 << 20 };
 
 /* struct json is never defined: a pointer to it is a cJSON node. */
 static const cJSON *node(const struct json *j)
@@ -28,306 +28,6 @@ static const cJSON *node(const struct json *j)
 static const struct json *ours(const cJSON *c)
 {
     return (const struct json *)(const void *)c;
-}
-
-/* ---- the scanner ---- */
-
-struct scan {
-    struct str s;
-    size_t at;
-    char stack[DEPTH_MOST]; /* '[' or '{' a level */
-    unsigned depth;
-    struct err *e;
-};
-
-/* Names what stands at the place, line and column from 1, in characters. */
-static enum err_code bad(struct scan *sc, const char *what)
-{
-    size_t line = 1, start = 0;
-
-    for (size_t i = 0; i < sc->at; i++)
-        if (sc->s.p[i] == '\n') {
-            line++;
-            start = i + 1;
-        }
-    return err_set(sc->e, ERR_FORMAT, "line %zu column %zu: %s", line,
-                   text_count(str_sub(sc->s, start, sc->at)) + 1, what);
-}
-
-static int peek(const struct scan *sc)
-{
-    return sc->at < sc->s.n ? (unsigned char)sc->s.p[sc->at] : -1;
-}
-
-static void skip_space(struct scan *sc)
-{
-    int c = peek(sc);
-
-    while (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
-        sc->at++;
-        c = peek(sc);
-    }
-}
-
-static bool is_digit(int c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static int hex_digit(int c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Reads the four digits of \uXXXX at sc->at; -1 if they are not there. */
-static int scan_hex4(struct scan *sc)
-{
-    int v = 0;
-
-    for (int i = 0; i < 4; i++) {
-        int d = hex_digit(peek(sc));
-
-        if (d < 0)
-            return -1;
-        v = v << 4 | d;
-        sc->at++;
-    }
-    return v;
-}
-
-static enum err_code scan_unicode(struct scan *sc)
-{
-    int v = scan_hex4(sc);
-
-    if (v < 0)
-        return bad(sc, "expected four hexadecimal digits after \\u");
-    if (v == 0)
-        return bad(sc, "\\u0000 is not allowed in a string");
-    if (v >= 0xDC00 && v <= 0xDFFF)
-        return bad(sc, "half of a surrogate pair");
-    if (v < 0xD800 || v > 0xDBFF)
-        return ERR_OK;
-    if (peek(sc) == '\\') {
-        sc->at++;
-        if (peek(sc) == 'u') {
-            sc->at++;
-            v = scan_hex4(sc);
-            if (v >= 0xDC00 && v <= 0xDFFF)
-                return ERR_OK;
-        }
-    }
-    return bad(sc, "half of a surrogate pair");
-}
-
-static enum err_code scan_escape(struct scan *sc)
-{
-    int c = peek(sc);
-
-    if (c <= 0 || !strchr("\"\\/bfnrtu", c))
-        return bad(sc, "unknown escape, expected one of \\\" \\\\ \\/ \\b \\f "
-                       "\\n \\r \\t \\u");
-    sc->at++;
-    return c == 'u' ? scan_unicode(sc) : ERR_OK;
-}
-
-static enum err_code scan_string(struct scan *sc)
-{
-    enum err_code rc = ERR_OK;
-
-    sc->at++;
-    while (!rc) {
-        int c = peek(sc);
-
-        if (c < 0)
-            return bad(sc, "the string is not closed");
-        if (c < ' ')
-            return bad(sc, "a control character in a string must be escaped");
-        sc->at++;
-        if (c == '"')
-            break;
-        if (c == '\\')
-            rc = scan_escape(sc);
-    }
-    return rc;
-}
-
-static size_t scan_digits(struct scan *sc)
-{
-    size_t from = sc->at;
-
-    while (is_digit(peek(sc)))
-        sc->at++;
-    return sc->at - from;
-}
-
-/* An integer beyond 2^53 would silently become another one; "1" followed by
- * a fraction or an exponent is a measurement, and rounding is expected. */
-static enum err_code check_range(struct scan *sc, size_t from, bool integer)
-{
-    char text[400];
-    size_t n = sc->at - from;
-    double v;
-
-    if (n >= sizeof(text)) {
-        sc->at = from;
-        return bad(sc, "a number of more than 399 characters");
-    }
-    memcpy(text, sc->s.p + from, n);
-    text[n] = '\0';
-    v = strtod(text, NULL);
-    if (isinf(v) || (integer && fabs(v) >= SAFE_INT)) {
-        sc->at = from;
-        return bad(sc, isinf(v) ? "number out of range"
-                                : "an integer beyond 2^53 cannot be kept as a "
-                                  "number: write it as a string, as all ids");
-    }
-    return ERR_OK;
-}
-
-static enum err_code scan_number(struct scan *sc)
-{
-    size_t from = sc->at;
-    bool integer = true;
-
-    if (peek(sc) == '-')
-        sc->at++;
-    if (peek(sc) == '0') {
-        sc->at++;
-        if (is_digit(peek(sc)))
-            return bad(sc, "a number must not start with 0");
-    } else if (!scan_digits(sc)) {
-        return bad(sc, "expected a digit");
-    }
-    if (peek(sc) == '.') {
-        integer = false;
-        sc->at++;
-        if (!scan_digits(sc))
-            return bad(sc, "expected a digit after the point");
-    }
-    if (peek(sc) == 'e' || peek(sc) == 'E') {
-        integer = false;
-        sc->at++;
-        if (peek(sc) == '+' || peek(sc) == '-')
-            sc->at++;
-        if (!scan_digits(sc))
-            return bad(sc, "expected a digit in the exponent");
-    }
-    return check_range(sc, from, integer);
-}
-
-static enum err_code scan_word(struct scan *sc)
-{
-    static const char *const words[] = { "true", "false", "null" };
-
-    for (size_t i = 0; i < 3; i++) {
-        struct str w = str_of(words[i]);
-
-        if (str_starts(str_sub(sc->s, sc->at, sc->s.n), w)) {
-            sc->at += w.n;
-            return ERR_OK;
-        }
-    }
-    return bad(sc, peek(sc) < 0 ? "the text ends where a value is expected"
-                                : "expected a value");
-}
-
-static enum err_code scan_key(struct scan *sc)
-{
-    enum err_code rc;
-
-    skip_space(sc);
-    if (peek(sc) != '"')
-        return bad(sc, "expected a member's name in double quotes");
-    rc = scan_string(sc);
-    if (rc)
-        return rc;
-    skip_space(sc);
-    if (peek(sc) != ':')
-        return bad(sc, "expected \":\" after a member's name");
-    sc->at++;
-    return ERR_OK;
-}
-
-/* Opens an array or object.  *opened says whether a value must follow: not
- * after an empty one. */
-static enum err_code scan_open(struct scan *sc, bool *opened)
-{
-    int c = peek(sc);
-
-    *opened = true;
-    if (sc->depth == DEPTH_MOST)
-        return bad(sc, "nested more than 64 levels deep");
-    sc->stack[sc->depth++] = (char)c;
-    sc->at++;
-    skip_space(sc);
-    if (peek(sc) == (c == '[' ? ']' : '}')) {
-        sc->at++;
-        sc->depth--;
-        *opened = false;
-        return ERR_OK;
-    }
-    return c == '{' ? scan_key(sc) : ERR_OK;
-}
-
-/* What may follow a value: a comma and the next one, or the end of the levels.
- * *more says that a value must follow. */
-static enum err_code scan_after(struct scan *sc, bool *more)
-{
-    *more = false;
-    while (sc->depth) {
-        bool array = sc->stack[sc->depth - 1] == '[';
-
-        skip_space(sc);
-        if (peek(sc) == ',') {
-            sc->at++;
-            *more = true;
-            return array ? ERR_OK : scan_key(sc);
-        }
-        if (peek(sc) != (array ? ']' : '}'))
-            return bad(sc, array ? "expected \",\" or \"]\""
-                                 : "expected \",\" or \"}\"");
-        sc->at++;
-        sc->depth--;
-    }
-    return ERR_OK;
-}
-
-static enum err_code scan_value(struct scan *sc, bool *opened)
-{
-    int c;
-
-    skip_space(sc);
-    c = peek(sc);
-    *opened = false;
-    if (c == '{' || c == '[')
-        return scan_open(sc, opened);
-    if (c == '"')
-        return scan_string(sc);
-    if (c == '-' || is_digit(c))
-        return scan_number(sc);
-    return scan_word(sc);
-}
-
-static enum err_code scan_text(struct scan *sc)
-{
-    bool more = true;
-    enum err_code rc = ERR_OK;
-
-    if (!text_check(sc->s, &sc->at))
-        return bad(sc, "not UTF-8");
-    sc->at = 0;
-    while (more && !rc) {
-        rc = scan_value(sc, &more);
-        if (!rc && !more)
-            rc = scan_after(sc, &more);
-    }
-    skip_space(sc);
-    if (!rc && sc->at < sc->s.n)
-        return bad(sc, "something follows the end of the value");
-    return rc;
 }
 
 /* ---- the walk ---- */
@@ -376,13 +76,13 @@ static enum err_code check_keys(const cJSON *c, struct err *e)
 
 /* A step of a walk in document order; path holds the parents. */
 struct walk {
-    const cJSON *path[DEPTH_MOST + 1];
+    const cJSON *path[JSON_DEPTH + 1];
     unsigned depth;
 };
 
 static const cJSON *walk_next(struct walk *w, const cJSON *c)
 {
-    if (c->child && w->depth < DEPTH_MOST) {
+    if (c->child && w->depth < JSON_DEPTH) {
         w->path[w->depth++] = c;
         return c->child;
     }
@@ -414,14 +114,13 @@ static void set_hooks(void)
 enum err_code json_parse(struct json **out, struct str text, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct scan sc = { .s = text, .e = e };
     enum err_code rc;
     cJSON *c;
 
     *out = NULL;
     if (text.n > TEXT_MOST)
         return err_set(e, ERR_LIMIT, "JSON of more than %d bytes", TEXT_MOST);
-    rc = scan_text(&sc);
+    rc = json_scan(text, e);
     if (rc)
         return rc;
     (void)pthread_once(&once, set_hooks);
@@ -433,6 +132,21 @@ enum err_code json_parse(struct json **out, struct str text, struct err *e)
         cJSON_Delete(c);
     else
         *out = (struct json *)(void *)c;
+    return rc;
+}
+
+enum err_code json_read(struct json **out, const char *path, size_t most,
+                        struct err *e)
+{
+    struct buf text;
+    enum err_code rc;
+
+    *out = NULL;
+    buf_init(&text, most);
+    rc = io_read(path, &text, e);
+    if (!rc)
+        rc = json_parse(out, io_skip_bom(buf_view(&text)), e);
+    buf_free(&text);
     return rc;
 }
 
@@ -581,7 +295,8 @@ enum err_code json_get_int_or(const struct json *j, const char *key,
     if (rc || !m)
         return rc;
     v = json_number(m);
-    if (fabs(v) > SAFE_INT || isless(v, trunc(v)) || isgreater(v, trunc(v)))
+    if (fabs(v) > JSON_SAFE_INT || isless(v, trunc(v)) ||
+        isgreater(v, trunc(v)))
         return err_set(e, ERR_FORMAT, "%s: expected an integer, got %.15g", key,
                        v);
     if ((int64_t)v < min || (int64_t)v > max)
@@ -701,7 +416,7 @@ static bool level_open(struct level *l, const cJSON *c, bool canonical)
 
 static bool write_tree(const cJSON *c, struct jw *w, bool canonical)
 {
-    struct level levels[DEPTH_MOST + 1];
+    struct level levels[JSON_DEPTH + 1];
     unsigned depth = 0;
     bool fine = true, named = false;
 
@@ -709,7 +424,7 @@ static bool write_tree(const cJSON *c, struct jw *w, bool canonical)
         write_leaf(w, named ? c->string : NULL, c);
         if (cJSON_IsArray(c) || cJSON_IsObject(c)) {
             fine =
-                depth < DEPTH_MOST && level_open(&levels[depth], c, canonical);
+                depth < JSON_DEPTH && level_open(&levels[depth], c, canonical);
             if (!fine)
                 break;
             depth++;

@@ -22,6 +22,10 @@ struct json; /* a cJSON node under our own name */
  * names line and column and what was expected. */
 enum err_code json_parse(struct json **out, struct str text,
                          struct err *e) MUST_CHECK;
+/* The same of a file of at most so many bytes, with or without a byte order
+ * mark.  The message of json_parse() does not name the file. */
+enum err_code json_read(struct json **out, const char *path, size_t most,
+                        struct err *e) MUST_CHECK;
 void json_free(struct json *j);
 
 enum json_type {
