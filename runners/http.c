@@ -419,8 +419,7 @@ void http_drop_unsent(struct http *h, const struct http_handler *handler,
         struct transfer *t = h->transfers[i];
         if (t->busy && t->handler == handler && !was_sent(t->easy) &&
             which(t->user, arg))
-            transfer_end(t, HTTP_NOT_THERE, 0,
-                         "not sent, since others could not be");
+            transfer_end(t, HTTP_DROPPED, 0, "not sent");
     }
 }
 

@@ -29,6 +29,7 @@ enum http_end {
     HTTP_DONE,      /* an answer with a status, read to its end */
     HTTP_SETUP,     /* the call itself is wrong: its URL, say */
     HTTP_NOT_THERE, /* no connection: nothing was sent */
+    HTTP_DROPPED,   /* http_drop_unsent(): nothing was sent */
     HTTP_UNTRUSTED, /* the certificate does not hold */
     HTTP_BROKEN,    /* the connection broke, or broke the protocol */
     HTTP_TIMED_OUT, /* one of the times below */
@@ -79,8 +80,8 @@ enum err_code http_start(struct http *h, const struct http_call *c,
  * signal ends the wait. */
 enum err_code http_step(struct http *h, int64_t wait_ms,
                         struct err *e) MUST_CHECK;
-/* Ends calls for which there is no connection yet, as HTTP_NOT_THERE: nothing
- * of them was sent.  Those of that handler that `which` picks. */
+/* Ends calls for which there is no connection yet, as HTTP_DROPPED.  Those of
+ * that handler that `which` picks. */
 void http_drop_unsent(struct http *h, const struct http_handler *handler,
                       bool (*which)(const void *user, const void *arg),
                       const void *arg);

@@ -140,6 +140,7 @@ double param_clamp(const struct param_rule *r, double value)
 static const char *const class_names[FAULT_N_CLASSES] = {
     [FAULT_NONE] = "none",   [FAULT_RETRY] = "retry", [FAULT_RATE] = "rate",
     [FAULT_TOKEN] = "token", [FAULT_ITEM] = "item",   [FAULT_FILTER] = "filter",
+    [FAULT_KEY] = "key",     [FAULT_QUOTA] = "quota", [FAULT_MODEL] = "model",
     [FAULT_FATAL] = "fatal",
 };
 
@@ -155,9 +156,9 @@ static enum fault_class usual(int status)
         int status;
         enum fault_class class;
     } rows[] = {
-        { 401, FAULT_FATAL }, { 402, FAULT_FATAL }, { 403, FAULT_FATAL },
-        { 404, FAULT_FATAL }, { 405, FAULT_FATAL }, { 407, FAULT_FATAL },
-        { 408, FAULT_RETRY }, { 409, FAULT_RETRY }, { 410, FAULT_FATAL },
+        { 401, FAULT_KEY },   { 402, FAULT_QUOTA }, { 403, FAULT_KEY },
+        { 404, FAULT_MODEL }, { 405, FAULT_FATAL }, { 407, FAULT_FATAL },
+        { 408, FAULT_RETRY }, { 409, FAULT_RETRY }, { 410, FAULT_MODEL },
         { 425, FAULT_RETRY }, { 429, FAULT_RATE },  { 451, FAULT_FILTER },
         { 501, FAULT_FATAL }, { 505, FAULT_FATAL },
     };

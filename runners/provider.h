@@ -23,9 +23,17 @@ enum fault_class {
     FAULT_TOKEN,  /* the minted token has expired: mint one, once more */
     FAULT_ITEM,   /* this request will never be answered: too long ... */
     FAULT_FILTER, /* the vendor's filter refuses this content */
-    FAULT_FATAL,  /* no request will be: wrong key, no quota, no such model */
+    /* No request will be answered: */
+    FAULT_KEY,   /* the key is wrong, or may not do this */
+    FAULT_QUOTA, /* nothing is left of the money or the contingent */
+    FAULT_MODEL, /* no such model, or no such address */
+    FAULT_FATAL, /* the cause is not known, or none of these */
     FAULT_N_CLASSES
 };
+static inline bool fault_is_fatal(enum fault_class c)
+{
+    return c >= FAULT_KEY;
+}
 const char *fault_class_name(enum fault_class c); /* "retry" ... */
 
 /* A parameter's range: what lies outside is brought to the nearest value that

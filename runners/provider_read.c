@@ -103,7 +103,7 @@ static enum err_code want_strings(const struct json *j, const char *key,
     return want_type(j, key, JSON_STRING, e);
 }
 
-/* {"retry": [...], "fatal": [...]}: classes of faults and lists of one type. */
+/* {"retry": [...], "key": [...]}: classes of faults and lists of one type. */
 static enum err_code check_classes(const struct json *row, const char *key,
                                    enum json_type type, struct err *e)
 {
@@ -117,8 +117,8 @@ static enum err_code check_classes(const struct json *row, const char *key,
             c++;
         if (c == FAULT_N_CLASSES)
             return err_set(e, ERR_FORMAT,
-                           "%s: expected retry, rate, token, item, filter or "
-                           "fatal, got \"%s\"",
+                           "%s: expected retry, rate, token, item, filter, "
+                           "key, quota, model or fatal, got \"%s\"",
                            key, json_key(j));
         rc = want_list(j, json_key(j), type, e);
         if (rc)

@@ -64,9 +64,9 @@ void failure_of_fault(struct failure *f, int status, const struct fault *fault);
 void failure_words(struct failure *f, enum fault_class class, const char *fmt,
                    ...) PRINTF_LIKE(3, 4);
 /* "zhipu: HTTP 429, code 1302: words (3 attempts); lower --rpm": scrubbed, in
- * the arena, NULL: no memory. */
+ * the arena, NULL: no memory.  most: bytes of the words. */
 const char *failure_message(const struct remote *m, const struct failure *f,
-                            int attempts, struct arena *a);
+                            int attempts, size_t most, struct arena *a);
 
 /* --- remote_reply.c -------------------------------------------------------- */
 

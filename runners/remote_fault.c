@@ -8,7 +8,10 @@
 
 /* --- secrets --------------------------------------------------------------- */
 
-enum { SECRET_LEAST = 6 }; /* shorter ones would wreck words */
+enum {
+    SECRET_LEAST = 6, /* shorter ones would wreck words */
+    HALF_LEAST = 4    /* of one that was cut */
+};
 
 static void url_encoded(struct buf *out, const char *s)
 {
@@ -133,6 +136,7 @@ void failure_of_http(struct failure *f, const struct http_result *r)
         [HTTP_DONE] = { FAULT_NONE, ERR_OK },
         [HTTP_SETUP] = { FAULT_FATAL, ERR_FORMAT },
         [HTTP_NOT_THERE] = { FAULT_RETRY, ERR_NET },
+        [HTTP_DROPPED] = { FAULT_RETRY, ERR_CANCELLED },
         [HTTP_UNTRUSTED] = { FAULT_FATAL, ERR_NET },
         [HTTP_BROKEN] = { FAULT_RETRY, ERR_NET },
         [HTTP_TIMED_OUT] = { FAULT_RETRY, ERR_TIMEOUT },
@@ -163,8 +167,12 @@ static enum err_code code_of(enum fault_class class, int status)
         return ERR_REJECTED;
     case FAULT_FILTER:
         return ERR_FILTERED;
+    case FAULT_KEY:
+    case FAULT_QUOTA:
+        return ERR_AUTH;
+    case FAULT_MODEL:
     case FAULT_FATAL:
-        return status == 400 || status == 404 ? ERR_REJECTED : ERR_AUTH;
+        return ERR_REJECTED;
     case FAULT_N_CLASSES:
         break;
     }
@@ -188,7 +196,7 @@ static const char *cure_of(const struct failure *f)
 {
     switch (f->code) {
     case ERR_AUTH:
-        return f->status == 402 || f->status == 429
+        return f->class == FAULT_QUOTA
                    ? "top up the account, or use another key"
                    : "check the key and what it may use";
     case ERR_RATE:
@@ -198,11 +206,15 @@ static const char *cure_of(const struct failure *f)
     case ERR_NET:
         return f->unreachable ? "check the address, the network and proxies"
                : f->class == FAULT_FATAL
-                   ? "SSL_CERT_FILE names certificates to trust"
+                   ? "check the address; SSL_CERT_FILE names certificates to "
+                     "trust"
                    : "run again: what has no answer is asked once more";
     case ERR_REJECTED:
-        return f->class == FAULT_FATAL ? "check the model's name"
-                                       : "this request will not be answered";
+        return f->class == FAULT_MODEL
+                   ? "check the model's name and the address"
+               : f->class == FAULT_FATAL
+                   ? "no request of this model will be answered"
+                   : "this request will not be answered";
     case ERR_FILTERED:
         return "the vendor does not answer this content";
     case ERR_SERVER:
@@ -221,8 +233,36 @@ static const char *key_variable(const struct remote *m)
     return NULL;
 }
 
+/* A text that was cut may end in the beginning of a secret. */
+static size_t without_half(struct str s, const char *secret)
+{
+    size_t n = strlen(secret);
+
+    for (n = n < s.n ? n : s.n; n >= HALF_LEAST; n--)
+        if (memcmp(s.p + s.n - n, secret, n) == 0)
+            return s.n - n;
+    return s.n;
+}
+
+/* The words without secrets, and then no more than so many bytes of them. */
+static void add_words(struct buf *b, const struct remote *m,
+                      const struct failure *f, size_t most, struct arena *a)
+{
+    const char *words = remote_scrub(m, f->words, a);
+    struct str all = str_of(words ? words : ""), s = all;
+
+    for (size_t i = 0; m->hidden[i]; i++)
+        s.n = without_half(s, m->hidden[i]);
+    if (m->minted)
+        s.n = without_half(s, m->minted);
+    if (s.n > most)
+        s.n = text_whole(str_sub(s, 0, most));
+    if (s.n)
+        buf_printf(b, ": %.*s%s", STR_FMT(s), s.n < all.n ? "..." : "");
+}
+
 const char *failure_message(const struct remote *m, const struct failure *f,
-                            int attempts, struct arena *a)
+                            int attempts, size_t most, struct arena *a)
 {
     const char *cure = cure_of(f), *key = key_variable(m), *out = NULL;
     struct buf b;
@@ -233,8 +273,7 @@ const char *failure_message(const struct remote *m, const struct failure *f,
         buf_printf(&b, ": HTTP %d", f->status);
     if (f->vendor_code[0])
         buf_printf(&b, "%s code %s", f->status ? "," : ":", f->vendor_code);
-    if (f->words[0])
-        buf_printf(&b, ": %s", f->words);
+    add_words(&b, m, f, most, a);
     buf_printf(&b, " (%d attempt%s)", attempts, attempts == 1 ? "" : "s");
     if (cure)
         buf_printf(&b, "; %s", cure);

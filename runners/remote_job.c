@@ -120,14 +120,18 @@ static void count_fault(struct lane *l, struct job *j)
 {
     const struct failure *f = &j->reading.failure;
     int most = l->answered ? FATAL_LATER : FATAL_MOST;
-    const char *m;
+    const char *m, *why = NULL;
 
-    l->fatal = f->class == FAULT_FATAL ? l->fatal + 1 : 0;
+    l->fatal = fault_is_fatal(f->class) ? l->fatal + 1 : 0;
     l->unreachable = f->unreachable ? l->unreachable + 1 : 0;
     if (l->fatal < most && l->unreachable < UNREACHABLE_MOST)
         return;
-    m = failure_message(l->model, f, j->failures, &j->arena);
-    lane_stop(l, lane_code(f->code), m ? m : "stopped");
+    m = failure_message(l->model, f, j->failures, STOP_WORDS, &j->arena);
+    if (m)
+        why = arena_printf(
+            &j->arena, "%s: stopped, %d requests in a row failed: %s",
+            l->model->model.id, l->fatal >= most ? most : UNREACHABLE_MOST, m);
+    lane_stop(l, lane_code(f->code), why ? why : "stopped");
 }
 
 /* --- a request becomes a job ----------------------------------------------- */
@@ -354,6 +358,22 @@ void job_read(struct job *j)
     }
 }
 
+/* The model was stopped before the call was sent: the request is left to a
+ * later run, unless something of it was sent before. */
+static void hold_back(struct job *j)
+{
+    struct lane *l = j->lane;
+    struct failure *f = &j->reading.failure;
+
+    if (!j->failures && !j->call) {
+        job_drop(l, j);
+        return;
+    }
+    failure_words(f, FAULT_RETRY, "not asked again: %s", l->err->msg);
+    f->code = ERR_CANCELLED;
+    job_end(j);
+}
+
 /* An answer is read when there is time for it; what went wrong, at once, since
  * its words do not stay and the pace may have to change.  Then those before it
  * are read first: faults in a row are counted. */
@@ -363,9 +383,14 @@ static void call_done(void *user, const struct http_result *r)
     struct lane *l = j->lane;
 
     l->under_way--;
-    l->n_ended++;
     l->wake_ns = 0;
     pace_end(&l->key->pace, &j->pass);
+    if (r->end == HTTP_DROPPED) {
+        pace_settle(&l->key->pace, &j->pass, 0);
+        hold_back(j);
+        return;
+    }
+    l->n_ended++;
     j->result = *r;
     put_job(&l->loop->arrived, j);
     if (r->end != HTTP_DONE || r->status >= 300)
@@ -413,7 +438,7 @@ static void refuse(struct job *j, const struct err *e)
 {
     struct failure *f = &j->reading.failure;
 
-    failure_words(f, e->code == ERR_AUTH ? FAULT_FATAL : FAULT_ITEM, "%s",
+    failure_words(f, e->code == ERR_AUTH ? FAULT_KEY : FAULT_ITEM, "%s",
                   e->msg);
     f->code = e->code == ERR_FORMAT ? ERR_REJECTED : e->code;
     j->failures++;
@@ -473,7 +498,8 @@ static void fill_failure(struct job *j, struct response *out)
     const struct failure *f = &j->reading.failure;
 
     out->code = f->code ? f->code : ERR_SERVER;
-    out->message = failure_message(j->lane->model, f, j->failures, &j->arena);
+    out->message =
+        failure_message(j->lane->model, f, j->failures, SIZE_MAX, &j->arena);
     out->vendor_code =
         f->vendor_code[0]
             ? remote_scrub(j->lane->model, f->vendor_code, &j->arena)

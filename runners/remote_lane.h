@@ -21,7 +21,8 @@ enum {
     STALL_MS = 120000,
     TOKEN_EARLY_MS = 60000, /* a token is renewed before it ends */
     TOKEN_MS = 30000,
-    BODY_LIMIT = 64 << 20
+    BODY_LIMIT = 64 << 20,
+    STOP_WORDS = 100 /* bytes of a vendor's, so that the cure has room */
 };
 
 struct lane;

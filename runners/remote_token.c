@@ -52,12 +52,12 @@ static void mint_failed(struct lane *l, struct failure *f)
     const char *m;
 
     t->failures++;
-    if (f->class != FAULT_FATAL && t->failures <= l->model->params.retries) {
+    if (!fault_is_fatal(f->class) && t->failures <= l->model->params.retries) {
         t->due_ns = io_now_ns() +
                     pace_backoff(t->failures, f->retry_ns, lane_chance(l));
         return;
     }
-    m = failure_message(l->model, f, t->failures, &t->arena);
+    m = failure_message(l->model, f, t->failures, STOP_WORDS, &t->arena);
     lane_stop(l, lane_code(f->code), m ? m : "no token");
 }
 
@@ -74,7 +74,7 @@ static void mint_done(void *user, const struct http_result *r)
     } else if (read_token(l, &e)) {
         /* its words lie in the body, which token_parse has read */
         bool passing = r->status == 429 || r->status >= 500;
-        failure_words(&f, passing ? FAULT_RETRY : FAULT_FATAL, "token: %s",
+        failure_words(&f, passing ? FAULT_RETRY : FAULT_KEY, "token: %s",
                       e.msg);
         f.code = passing ? ERR_SERVER : ERR_AUTH;
         f.status = r->status;

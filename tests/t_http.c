@@ -392,6 +392,44 @@ START_TEST(calls_in_flight_may_be_dropped)
 }
 END_TEST
 
+static bool all_of_them(const void *user, const void *arg)
+{
+    (void)user;
+    (void)arg;
+    return true;
+}
+
+/* The server never answers TLS, so there is no connection to send on. */
+START_TEST(calls_that_were_not_sent_may_be_ended)
+{
+    struct fixed f = { .steps = { { .bytes = "" } } };
+    struct fake_server *s = fake_server_open(play, &f);
+    struct http *h = open_loop();
+    struct http_call c = call_of("");
+    struct got g[2];
+    struct err e;
+    char url[100];
+
+    snprintf(url, sizeof url, "https://127.0.0.1:%d/", fake_server_port(s));
+    c.url = url;
+    for (int i = 0; i < 2; i++) {
+        got_init(&g[i]);
+        t_ok(http_start(h, &c, &handler, &g[i], &e), &e);
+    }
+    t_ok(http_step(h, 100, &e), &e);
+    http_drop_unsent(h, &handler, all_of_them, NULL);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(g[i].done);
+        ck_assert_int_eq(g[i].end, HTTP_DROPPED);
+        ck_assert_int_eq(g[i].status, 0);
+        got_free(&g[i]);
+    }
+    ck_assert_uint_eq(http_in_flight(h), 0);
+    http_close(h);
+    fake_server_close(s);
+}
+END_TEST
+
 START_TEST(files_are_allowed_for_all_connections)
 {
     struct http_params p = { .connections = 300 };
@@ -544,6 +582,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, too_much_and_enough_end_a_call);
     tcase_add_test(tc, where_nobody_listens_nothing_was_sent);
     tcase_add_test(tc, calls_in_flight_may_be_dropped);
+    tcase_add_test(tc, calls_that_were_not_sent_may_be_ended);
     tcase_add_test(tc, files_are_allowed_for_all_connections);
     tcase_add_test(tc, messages_of_a_websocket_are_pieces);
     tcase_add_test(tc, a_websocket_may_have_said_enough);

@@ -256,7 +256,69 @@ START_TEST(a_wrong_key_stops_the_model_and_is_not_told)
     ck_assert_uint_eq(a.delivered, 3);
     ck_assert(strstr(a.message_text, "no key *** or ***"));
     ck_assert(strstr(a.message_text, "OPENAI_API_KEY"));
+    ck_assert(strstr(a.err.msg, ": stopped, 3 requests in a row failed: "));
     ck_assert(strstr(a.err.msg, "***"));
+    ck_assert(strstr(a.err.msg, "(OPENAI_API_KEY)"));
+}
+END_TEST
+
+#define CODE(code) "{\"error\":{\"message\":\"no\",\"code\":\"" code "\"}}"
+
+START_TEST(a_fault_names_the_cure_of_its_class)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum err_code code;
+        const char *cure;
+    } rows[] = {
+        { 400, "{}", ERR_REJECTED, "; this request will not be answered" },
+        { 400, CODE("invalid_api_key"), ERR_AUTH,
+          "; check the key and what it may use (OPENAI_API_KEY)" },
+        { 401, "{}", ERR_AUTH,
+          "; check the key and what it may use (OPENAI_API_KEY)" },
+        { 402, "{}", ERR_AUTH,
+          "; top up the account, or use another key (OPENAI_API_KEY)" },
+        { 429, CODE("insufficient_quota"), ERR_AUTH,
+          "; top up the account, or use another key (OPENAI_API_KEY)" },
+        { 403, CODE("model_not_found"), ERR_REJECTED,
+          "; check the model's name and the address" },
+        { 404, "{}", ERR_REJECTED, "; check the model's name and the address" },
+        { 501, "{}", ERR_REJECTED,
+          "; no request of this model will be answered" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct vendor v = { 0 };
+        struct asked a;
+        const char *cure;
+        will(&v, fake_answer(rows[i].status, "", rows[i].body));
+        ask(&v, whole, 1, &a);
+        ck_assert_int_eq(a.code, rows[i].code);
+        cure = strstr(a.message_text, ";");
+        ck_assert(cure);
+        ck_assert_str_eq(cure, rows[i].cure);
+    }
+}
+END_TEST
+
+/* What a vendor says is cut; the cut must not keep half a key from sight of
+ * what blanks keys. */
+START_TEST(half_a_key_is_not_told)
+{
+    for (int before = 170; before < 200; before++) {
+        struct vendor v = { 0 };
+        struct asked a;
+        char body[400];
+        snprintf(body, sizeof body,
+                 "{\"error\":{\"message\":\"%0*d" KEY " is wrong\"}}", before,
+                 0);
+        will(&v, fake_answer(400, "", body));
+        ask(&v, whole, 1, &a);
+        ck_assert(strstr(a.message_text, "0000"));
+        ck_assert_msg(!strstr(a.message_text, "sk-t"), "%d: %s", before,
+                      a.message_text);
+    }
 }
 END_TEST
 
@@ -379,6 +441,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, retry_after_is_obeyed);
     tcase_add_test(tc, what_is_refused_is_not_asked_again);
     tcase_add_test(tc, a_wrong_key_stops_the_model_and_is_not_told);
+    tcase_add_test(tc, a_fault_names_the_cure_of_its_class);
+    tcase_add_test(tc, half_a_key_is_not_told);
     tcase_add_test(tc, a_key_in_an_answer_is_blanked);
     tcase_add_test(tc, a_missing_key_is_named_before_anything_is_asked);
     tcase_add_test(tc, a_redirect_names_where_it_points);

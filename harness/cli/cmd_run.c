@@ -227,6 +227,7 @@ static void summary_line(struct session *s, const struct model_spec *m,
         jw_int(&s->json, "stored", (int64_t)plan->n_stored);
         jw_int(&s->json, "answered", (int64_t)p->answered);
         jw_int(&s->json, "failed", (int64_t)p->failed);
+        jw_int(&s->json, "not_asked", (int64_t)(p->total - p->done));
         jw_int(&s->json, "judged", (int64_t)p->judged);
         jw_int(&s->json, "correct", (int64_t)p->correct);
         jw_int(&s->json, "prompt_tokens", p->prompt_tokens);
@@ -242,8 +243,10 @@ static void summary_line(struct session *s, const struct model_spec *m,
     cli_human_time(p->elapsed_ms, time, sizeof time);
     if (p->meter && p->meter->tariff.currency)
         cli_run_money(p->meter, "; ", money, sizeof money);
-    buf_printf(&s->out, "%zu answered, %zu failed, %zu stored before",
-               p->answered, p->failed, plan->n_stored);
+    buf_printf(&s->out, "%zu answered, %zu failed, ", p->answered, p->failed);
+    if (p->total > p->done)
+        buf_printf(&s->out, "%zu not asked, ", p->total - p->done);
+    buf_printf(&s->out, "%zu stored before", plan->n_stored);
     if (p->judged)
         buf_printf(&s->out, "; %zu of %zu correct (%.1f%%)", p->correct,
                    p->judged, 100.0 * (double)p->correct / (double)p->judged);

@@ -59,16 +59,22 @@ exits 0 "tokens that have expired" "$MOKAO" run -m baidu_qianfan_v1 -m huawei_pa
 # A key that is wrong stops its model at once, and only that; one that is
 # missing is named.
 : >"$TMP/m/log"
-exits 4 "wrong keys" env OPENAI_API_KEY=sk-mock-wrong TENCENTCLOUD_SECRET_KEY=wrong IFLYTEK_SPARK_API_SECRET=wrong \
-    SENSENOVA_API_KEY= SENSENOVA_SECRET_ACCESS_KEY=wrong "$MOKAO" run -m openai -m tencent_hunyuan -m iflytek_spark_ws -m sensenova -m moonshot \
-    --models "$TMP/m/models.json" -s "$TMP/colours" --ask generate --rpm 100000 --concurrency 2 \
+exits 4 "wrong keys" env OPENAI_API_KEY=sk-mock-wrong GEMINI_API_KEY=wrong TENCENTCLOUD_SECRET_KEY=wrong IFLYTEK_SPARK_API_SECRET=wrong \
+    SENSENOVA_API_KEY= SENSENOVA_SECRET_ACCESS_KEY=wrong "$MOKAO" run -m openai -m gemini -m tencent_hunyuan -m iflytek_spark_ws -m sensenova -m moonshot \
+    --models "$TMP/m/models.json" -s "$TMP/colours" --ask generate --rpm 100000 --concurrency 1 \
     --db "$TMP/wrong.db"
 cat "$TMP/out" "$TMP/err" >>"$TMP/said"
-ok "are found out soon" test "$(grep -c '"denied"' "$TMP/m/log")" -le 24
-# What was still waiting is told as not sent.
-ok "as what they are" same "$(sqlite3 "$TMP/wrong.db" \
-    "SELECT DISTINCT code FROM failure WHERE message NOT LIKE '%: not sent%'")" AUTH
+for m in openai gemini; do
+    says err "$m: stopped, 3 requests in a row failed: $m: HTTP 40"
+done
+says err "check the key and what it may use (GEMINI_API_KEY)"
+says out " not asked, 0 stored before"
+ok "are found out soon" test "$(grep -c '"denied"' "$TMP/m/log")" -le 30
+ok "as what they are" same "$(sqlite3 "$TMP/wrong.db" "SELECT DISTINCT code FROM failure")" AUTH
 ok "others are not stopped" same "$(sqlite3 "$TMP/wrong.db" 'SELECT count(*) FROM response')" $n
+exits 0 "the right ones are asked everything" "$MOKAO" run -m openai -m gemini --models "$TMP/m/models.json" \
+    -s "$TMP/colours" --ask generate --rpm 100000 --db "$TMP/wrong.db"
+ok "and answer all" same "$(sqlite3 "$TMP/wrong.db" 'SELECT count(*) FROM response')" $((3 * n))
 exits 4 "a key that is missing" env -u OPENAI_API_KEY \
     "$MOKAO" run -m openai --models "$TMP/m/models.json" -s "$TMP/colours" --db "$TMP/none.db"
 says err OPENAI_API_KEY
@@ -91,6 +97,8 @@ refused() { # refused MODEL DB WHAT: by its certificate, before anything is sent
     says err SSL_CERT_FILE
     cat "$TMP/out" "$TMP/err" >>"$TMP/said"
     ok "$1: $3 is a network error" same "$(sqlite3 "$TMP/$2.db" 'SELECT DISTINCT code FROM failure')" NET
+    ok "$1: what was not sent is no failure" same \
+        "$(sqlite3 "$TMP/$2.db" "SELECT count(*) FROM failure WHERE message LIKE '%not sent%'")" 0
     ok "$1: and gets no request" same "$(grep -c '"try"\|"denied"' "$TMP/m/log")" 0
 }
 certificate here IP:127.0.0.1
