@@ -136,6 +136,9 @@ void vocab_code_blanks(struct encoder *x, struct str s);
 void vocab_fallback(struct encoder *x, const int32_t byte_id[256],
                     struct str s);
 
+/* Fills v->special, when the tokens and their types are known. */
+enum err_code vocab_index_specials(struct vocab *v, struct err *e) MUST_CHECK;
+
 /* A text of which parts come from outside: in content spans no control token
  * is found.  Spans are in order and do not overlap. */
 struct vocab_span {
