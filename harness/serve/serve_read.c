@@ -1,11 +1,11 @@
 /* A request's JSON -> asks.  Everything is checked here. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "harness/base/io.h"
+#include "harness/serve/serve_member.h"
 #include "harness/serve/serve_openai.h"
 
 enum {
@@ -15,163 +15,12 @@ enum {
     DEFAULT_COMPLETION_TOKENS = 16
 };
 
-/* --- errors ----------------------------------------------------------------- */
-
-static const char *type_of(int status)
-{
-    return status == 401   ? "authentication_error"
-           : status == 403 ? "permission_error"
-           : status == 429 ? "rate_limit_error"
-           : status >= 500 ? "server_error"
-                           : "invalid_request_error";
-}
-
-bool api_refuse(struct api_error *x, int status, const char *param,
-                const char *code, const char *fmt, ...)
-{
-    struct err e;
-    char text[sizeof x->message];
-    va_list ap;
-
-    *x = (struct api_error){ .status = status, .code = code };
-    x->type = type_of(status);
-    if (param)
-        snprintf(x->param, sizeof x->param, "%s", param);
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    err_set(&e, ERR_USAGE, "%s", text); /* cuts at a character's end */
-    snprintf(x->message, sizeof x->message, "%.*s",
-             (int)text_whole(str_of(e.msg)), e.msg);
-    return false;
-}
-
-bool api_refuse_err(struct api_error *x, const struct err *e)
-{
-    switch (e->code) {
-    case ERR_RATE:
-        return api_refuse(x, 429, NULL, "rate_limit_exceeded", "%s", e->msg);
-    case ERR_CANCELLED:
-        return api_refuse(x, 503, NULL, "unavailable", "%s", e->msg);
-    case ERR_USAGE:
-    case ERR_FORMAT:
-        return api_refuse(x, 400, NULL, NULL, "%s", e->msg);
-    case ERR_LIMIT:
-        return api_refuse(x, 400, NULL, "context_length_exceeded", "%s",
-                          e->msg);
-    default:
-        return api_refuse(x, 500, NULL, "internal_error", "%s", e->msg);
-    }
-}
-
-static bool no_memory(struct api_error *x)
-{
-    return api_refuse(x, 500, NULL, "internal_error",
-                      "no memory for the request");
-}
-
-/* --- members ---------------------------------------------------------------- */
-
-/* NULL when it is missing or null. */
-static const struct json *member(const struct json *j, const char *key)
-{
-    const struct json *m = json_get(j, key);
-    return m && json_type(m) != JSON_NULL ? m : NULL;
-}
-
-static bool wrong_type(struct api_error *x, const char *key,
-                       const char *expected, const struct json *got)
-{
-    return api_refuse(x, 400, key, "invalid_type", "%s: expected %s, got %s",
-                      key, expected, json_type_name(json_type(got)));
-}
-
-struct range {
-    double min, max;
-};
-
-static bool get_number(const struct json *j, const char *key, struct range r,
-                       double *out, struct api_error *x)
-{
-    const struct json *m = member(j, key);
-    double v = json_number(m);
-
-    if (!m)
-        return true;
-    if (json_type(m) != JSON_NUMBER)
-        return wrong_type(x, key, "a number", m);
-    if (!(v >= r.min && v <= r.max))
-        return api_refuse(x, 400, key, "invalid_value",
-                          "%s: expected %g to %g, got %g", key, r.min, r.max,
-                          v);
-    *out = v;
-    return true;
-}
-
-static bool get_int(const struct json *j, const char *key, struct range r,
-                    int64_t *out, struct api_error *x)
-{
-    double v = (double)*out;
-
-    if (!get_number(j, key, r, &v, x))
-        return false;
-    if (floor(v) < v)
-        return api_refuse(x, 400, key, "invalid_type",
-                          "%s: expected a whole number, got %g", key, v);
-    if (member(j, key))
-        *out = (int64_t)v;
-    return true;
-}
-
-static bool get_bool(const struct json *j, const char *key, bool *out,
-                     struct api_error *x)
-{
-    const struct json *m = member(j, key);
-
-    if (!m)
-        return true;
-    if (json_type(m) != JSON_BOOL)
-        return wrong_type(x, key, "true or false", m);
-    *out = json_bool(m);
-    return true;
-}
-
-/* Refuses a member unless it is missing, or says nothing: 0, "", [], {},
- * false. */
-static bool refuse_member(const struct json *j, const char *key,
-                          struct api_error *x)
-{
-    const struct json *m = member(j, key);
-    bool nothing = !m;
-
-    switch (m ? json_type(m) : JSON_NULL) {
-    case JSON_NULL:
-        break;
-    case JSON_BOOL:
-        nothing = !json_bool(m);
-        break;
-    case JSON_NUMBER:
-        nothing = !(fabs(json_number(m)) > 0);
-        break;
-    case JSON_STRING:
-        nothing = !*json_string(m);
-        break;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        nothing = json_len(m) == 0;
-        break;
-    }
-    return nothing ||
-           api_refuse(x, 400, key, "unsupported_parameter",
-                      "%s: this server cannot do that, leave it out", key);
-}
-
 /* --- tokens ----------------------------------------------------------------- */
 
 static bool engine_refused(struct api_error *x, const char *param, int status,
                            const char *msg)
 {
-    return status == MK_ENOMEM ? no_memory(x)
+    return status == MK_ENOMEM ? api_no_memory(x)
                                : api_refuse(x, 400, param, "invalid_value",
                                             "%s: %s", param, msg);
 }
@@ -186,7 +35,7 @@ static bool read_text(struct api_call *c, struct str text, unsigned flags,
     out->text = text;
     out->ids = arena_array(&c->arena, cap, sizeof *out->ids);
     if (!out->ids)
-        return no_memory(x);
+        return api_no_memory(x);
     rc = mk_tokenize(c->model->model, text.p, text.n, flags, out->ids, cap,
                      &out->n, err);
     return !rc || engine_refused(x, "prompt", rc, err);
@@ -198,7 +47,7 @@ static bool read_id(const struct json *j, int32_t n_vocab, int32_t *out,
     double v = json_number(j);
 
     if (json_type(j) != JSON_NUMBER)
-        return wrong_type(x, "prompt", "token ids", j);
+        return api_wrong_type(x, "prompt", "token ids", j);
     if (!(v >= 0 && v < n_vocab) || floor(v) < v)
         return api_refuse(x, 400, "prompt", "invalid_value",
                           "prompt: expected token ids from 0 to %d, got %g",
@@ -222,7 +71,7 @@ static bool detokenize(struct api_call *c, struct api_prompt *p,
     if (rc)
         return engine_refused(x, "prompt", rc, err);
     if (!text)
-        return no_memory(x);
+        return api_no_memory(x);
     buf_init(&valid, SIZE_MAX / 2);
     for (size_t i = 0, n; i < len; i += n) /* ids need not spell characters */
         buf_rune(&valid, text_rune((struct str){ text, len }, i, &n) < 0
@@ -230,7 +79,7 @@ static bool detokenize(struct api_call *c, struct api_prompt *p,
                              : text_rune((struct str){ text, len }, i, &n));
     p->text = (struct str){ arena_dup(&c->arena, valid.p, valid.n), valid.n };
     buf_free(&valid);
-    return p->text.p || no_memory(x);
+    return p->text.p || api_no_memory(x);
 }
 
 static bool read_ids(struct api_call *c, const struct json *list,
@@ -238,7 +87,7 @@ static bool read_ids(struct api_call *c, const struct json *list,
 {
     out->ids = arena_array(&c->arena, json_len(list), sizeof *out->ids);
     if (!out->ids)
-        return no_memory(x);
+        return api_no_memory(x);
     for (const struct json *j = json_child(list); j; j = json_next(j))
         if (!read_id(j, mk_model_info(c->model->model)->n_vocab,
                      &out->ids[out->n++], x))
@@ -255,21 +104,21 @@ static bool read_prompt(struct api_call *c, const struct json *j,
         return read_text(c, str_of(json_string(j)), MK_ADD_SPECIAL, out, x);
     if (json_type(j) == JSON_ARRAY)
         return read_ids(c, j, out, x);
-    return wrong_type(x, "prompt", "strings or lists of token ids", j);
+    return api_wrong_type(x, "prompt", "strings or lists of token ids", j);
 }
 
 /* A string, its token ids, or a list of either. */
 static bool read_prompts(struct api_call *c, const struct json *j,
                          struct api_error *x)
 {
-    const struct json *p = member(j, "prompt"), *first;
+    const struct json *p = api_member(j, "prompt"), *first;
     bool many;
 
     if (!p)
         return api_refuse(x, 400, "prompt", "missing_required_parameter",
                           "prompt: missing");
     if (json_type(p) != JSON_STRING && json_type(p) != JSON_ARRAY)
-        return wrong_type(x, "prompt", "a string or a list", p);
+        return api_wrong_type(x, "prompt", "a string or a list", p);
     first = json_child(p);
     many = json_type(p) == JSON_ARRAY &&
            !(first && json_type(first) == JSON_NUMBER);
@@ -279,7 +128,7 @@ static bool read_prompts(struct api_call *c, const struct json *j,
                           "prompt: the list is empty");
     c->prompts = arena_array(&c->arena, c->n_prompts, sizeof *c->prompts);
     if (!c->prompts)
-        return no_memory(x);
+        return api_no_memory(x);
     if (!many)
         return read_prompt(c, p, &c->prompts[0], x);
     for (size_t i = 0; i < c->n_prompts; i++, first = json_next(first))
@@ -292,7 +141,7 @@ static bool read_prompts(struct api_call *c, const struct json *j,
 static bool read_content(struct api_call *c, const struct json *m, size_t i,
                          const char **out, struct api_error *x)
 {
-    const struct json *content = member(m, "content");
+    const struct json *content = api_member(m, "content");
     struct buf text;
 
     if (content && json_type(content) == JSON_STRING) {
@@ -317,7 +166,7 @@ static bool read_content(struct api_call *c, const struct json *m, size_t i,
     }
     *out = text.failed ? NULL : arena_dup(&c->arena, text.p, text.n);
     buf_free(&text);
-    return *out || no_memory(x);
+    return *out || api_no_memory(x);
 }
 
 static bool read_message(struct api_call *c, const struct json *m, size_t i,
@@ -331,7 +180,7 @@ static bool read_message(struct api_call *c, const struct json *m, size_t i,
                           "content",
                           i);
     out->role = strcmp(role, "developer") == 0 ? "system" : role;
-    return refuse_member(m, "tool_calls", x) &&
+    return api_refuse_member(m, "tool_calls", x) &&
            read_content(c, m, i, &out->content, x);
 }
 
@@ -347,7 +196,7 @@ static bool chat_ids(struct api_call *c, const struct mk_message *msgs,
         cap = p->n;
         p->ids = cap ? arena_array(&c->arena, cap, sizeof *p->ids) : NULL;
         if (cap && !p->ids)
-            return no_memory(x);
+            return api_no_memory(x);
         rc = mk_chat_ids(c->model->model, c->model->template, msgs, n, true,
                          p->ids, cap, &p->n, err);
     } while (!rc && p->n > cap);
@@ -357,7 +206,7 @@ static bool chat_ids(struct api_call *c, const struct mk_message *msgs,
 static bool read_messages(struct api_call *c, const struct json *j,
                           struct api_error *x)
 {
-    const struct json *list = member(j, "messages"), *m;
+    const struct json *list = api_member(j, "messages"), *m;
     size_t n = json_len(list), i = 0;
     struct mk_message *msgs;
 
@@ -365,7 +214,7 @@ static bool read_messages(struct api_call *c, const struct json *j,
         return api_refuse(x, 400, "messages", "missing_required_parameter",
                           "messages: missing");
     if (json_type(list) != JSON_ARRAY)
-        return wrong_type(x, "messages", "a list", list);
+        return api_wrong_type(x, "messages", "a list", list);
     if (n == 0 || n > MAX_MESSAGES)
         return api_refuse(x, 400, "messages", "invalid_value",
                           "messages: expected 1 to %d, got %zu", MAX_MESSAGES,
@@ -378,7 +227,7 @@ static bool read_messages(struct api_call *c, const struct json *j,
     c->prompts = arena_array(&c->arena, 1, sizeof *c->prompts);
     c->n_prompts = 1;
     if (!msgs || !c->prompts)
-        return no_memory(x);
+        return api_no_memory(x);
     for (m = json_child(list); m; m = json_next(m), i++)
         if (!read_message(c, m, i, &msgs[i], x))
             return false;
@@ -401,7 +250,7 @@ static bool add_stop(struct wishes *w, const struct json *j,
     const char *s = json_string(j);
 
     if (!s)
-        return wrong_type(x, "stop", "strings", j);
+        return api_wrong_type(x, "stop", "strings", j);
     if (!*s)
         return api_refuse(x, 400, "stop", "invalid_value",
                           "stop: a string is empty");
@@ -412,13 +261,13 @@ static bool add_stop(struct wishes *w, const struct json *j,
 static bool read_stop(struct api_call *c, const struct json *j,
                       struct wishes *w, struct api_error *x)
 {
-    const struct json *stop = member(j, "stop"), *s;
+    const struct json *stop = api_member(j, "stop"), *s;
 
     if (!stop)
         return true;
     w->stop = arena_array(&c->arena, MAX_STOPS, sizeof *w->stop);
     if (!w->stop)
-        return no_memory(x);
+        return api_no_memory(x);
     if (json_type(stop) == JSON_STRING)
         return !*json_string(stop) || add_stop(w, stop, x);
     if (json_type(stop) != JSON_ARRAY || json_len(stop) > MAX_STOPS)
@@ -434,16 +283,18 @@ static bool read_stop(struct api_call *c, const struct json *j,
 static bool read_sampling(struct api_call *c, const struct json *j,
                           struct wishes *w, struct api_error *x)
 {
-    const struct range tokens = { 0, 1 << 30 };
+    const struct api_range tokens = { 0, 1 << 30 };
 
-    return get_number(j, "temperature", (struct range){ 0, 100 },
+    return api_number(j, "temperature", (struct api_range){ 0, 100 },
                       &w->temperature, x) &&
-           get_number(j, "top_p", (struct range){ 0, 1 }, &w->top_p, x) &&
-           get_int(j, "top_k", (struct range){ -1, INT32_MAX }, &w->top_k, x) &&
-           get_int(j, "seed", (struct range){ -0x1p53, 0x1p53 }, &w->seed, x) &&
-           get_int(j, "max_tokens", tokens, &w->max_tokens, x) &&
+           api_number(j, "top_p", (struct api_range){ 0, 1 }, &w->top_p, x) &&
+           api_int(j, "top_k", (struct api_range){ -1, INT32_MAX }, &w->top_k,
+                   x) &&
+           api_int(j, "seed", (struct api_range){ -0x1p53, 0x1p53 }, &w->seed,
+                   x) &&
+           api_int(j, "max_tokens", tokens, &w->max_tokens, x) &&
            (!c->chat ||
-            get_int(j, "max_completion_tokens", tokens, &w->max_tokens, x)) &&
+            api_int(j, "max_completion_tokens", tokens, &w->max_tokens, x)) &&
            read_stop(c, j, w, x);
 }
 
@@ -451,18 +302,18 @@ static bool read_sampling(struct api_call *c, const struct json *j,
 static bool read_logprobs(struct api_call *c, const struct json *j,
                           struct api_error *x)
 {
-    const struct range r = { 0, MARKS_MAX_TOP };
+    const struct api_range r = { 0, MARKS_MAX_TOP };
     int64_t n = 0;
-    bool ok = c->chat ? get_bool(j, "logprobs", &c->logprobs, x) &&
-                            get_int(j, "top_logprobs", r, &n, x)
-                      : get_int(j, "logprobs", r, &n, x) &&
-                            get_bool(j, "echo", &c->echo, x);
+    bool ok = c->chat ? api_bool(j, "logprobs", &c->logprobs, x) &&
+                            api_int(j, "top_logprobs", r, &n, x)
+                      : api_int(j, "logprobs", r, &n, x) &&
+                            api_bool(j, "echo", &c->echo, x);
 
     if (!ok)
         return false;
     if (!c->chat)
-        c->logprobs = member(j, "logprobs") != NULL;
-    else if (member(j, "top_logprobs") && !c->logprobs)
+        c->logprobs = api_member(j, "logprobs") != NULL;
+    else if (api_member(j, "top_logprobs") && !c->logprobs)
         return api_refuse(x, 400, "top_logprobs", "invalid_value",
                           "top_logprobs: needs \"logprobs\": true");
     c->n_top = (size_t)n;
@@ -476,16 +327,16 @@ static bool read_logprobs(struct api_call *c, const struct json *j,
 static bool read_stream(struct api_call *c, const struct json *j,
                         struct api_error *x)
 {
-    const struct json *options = member(j, "stream_options");
+    const struct json *options = api_member(j, "stream_options");
 
-    if (!get_bool(j, "stream", &c->stream, x))
+    if (!api_bool(j, "stream", &c->stream, x))
         return false;
     if (options && json_type(options) != JSON_OBJECT)
-        return wrong_type(x, "stream_options", "an object", options);
+        return api_wrong_type(x, "stream_options", "an object", options);
     if (options && !c->stream)
         return api_refuse(x, 400, "stream_options", "invalid_value",
                           "stream_options: needs \"stream\": true");
-    return !options || get_bool(options, "include_usage", &c->include_usage, x);
+    return !options || api_bool(options, "include_usage", &c->include_usage, x);
 }
 
 static bool read_choices(struct api_call *c, const struct json *j,
@@ -493,11 +344,11 @@ static bool read_choices(struct api_call *c, const struct json *j,
 {
     int64_t n = 1, best_of;
 
-    if (!get_int(j, "n", (struct range){ 1, MAX_CHOICES }, &n, x))
+    if (!api_int(j, "n", (struct api_range){ 1, MAX_CHOICES }, &n, x))
         return false;
     best_of = n;
-    if (!get_int(j, "best_of", (struct range){ (double)n, (double)n }, &best_of,
-                 x))
+    if (!api_int(j, "best_of", (struct api_range){ (double)n, (double)n },
+                 &best_of, x))
         return false;
     c->n = (size_t)n;
     return true;
@@ -515,11 +366,11 @@ static bool refuse_others(const struct json *j, struct api_error *x)
                                         "audio",
                                         "prediction",
                                         NULL };
-    const struct json *format = member(j, "response_format");
+    const struct json *format = api_member(j, "response_format");
     const char *type = json_string(json_get(format, "type"));
 
     for (size_t i = 0; keys[i]; i++)
-        if (!refuse_member(j, keys[i], x))
+        if (!api_refuse_member(j, keys[i], x))
             return false;
     if (format && (!type || strcmp(type, "text") != 0))
         return api_refuse(x, 400, "response_format", "unsupported_parameter",
@@ -530,7 +381,7 @@ static bool refuse_others(const struct json *j, struct api_error *x)
 static bool read_model(const struct api_call *c, const struct json *j,
                        struct api_error *x)
 {
-    const struct json *m = member(j, "model");
+    const struct json *m = api_member(j, "model");
 
     if (!m || json_type(m) != JSON_STRING)
         return api_refuse(x, 400, "model", "missing_required_parameter",
@@ -598,7 +449,7 @@ static bool make_asks(struct api_call *c, const struct wishes *w,
     c->order.asks = arena_array(&c->arena, n, sizeof *c->order.asks);
     c->choices = arena_array(&c->arena, n, sizeof *c->choices);
     if (!c->order.asks || !c->choices)
-        return no_memory(x);
+        return api_no_memory(x);
     for (size_t i = 0; i < n; i++) {
         buf_init(&c->choices[i].news.text, (size_t)1 << 30);
         if (!make_ask(c, i, w, x))
@@ -617,7 +468,7 @@ static bool read_body(struct api_call *c, struct str body,
     c->model = m;
     if (json_parse(&c->json, body, &e))
         return e.code == ERR_NOMEM
-                   ? no_memory(x)
+                   ? api_no_memory(x)
                    : api_refuse(x, 400, NULL, "invalid_json",
                                 "the body is no JSON that can be read: %s",
                                 e.msg);
@@ -675,7 +526,7 @@ static bool read_plain(struct api_call *c, const struct json *prompt,
     struct str text = str_of(json_string(prompt));
     unsigned flags = is_control(c, text) ? MK_PARSE_SPECIAL : 0;
 
-    if (!get_bool(c->json, "add_special_tokens", &special, x))
+    if (!api_bool(c->json, "add_special_tokens", &special, x))
         return false;
     return read_text(c, text, flags | (special ? MK_ADD_SPECIAL : 0),
                      c->prompts, x);
@@ -689,7 +540,7 @@ bool api_read_tokens(struct api_call *c, bool ids, struct str body,
 
     if (!read_body(c, body, m, x))
         return false;
-    in = member(c->json, key);
+    in = api_member(c->json, key);
     if (!in || json_type(in) != (ids ? JSON_ARRAY : JSON_STRING))
         return api_refuse(x, 400, key, "missing_required_parameter",
                           "%s: expected %s", key,
@@ -697,7 +548,7 @@ bool api_read_tokens(struct api_call *c, bool ids, struct str body,
     c->echo = true; /* ids as text */
     c->prompts = arena_array(&c->arena, 1, sizeof *c->prompts);
     if (!c->prompts)
-        return no_memory(x);
+        return api_no_memory(x);
     return ids ? read_ids(c, in, c->prompts, x) : read_plain(c, in, x);
 }
 
