@@ -701,14 +701,16 @@ enum err_code run_plans(struct run_job *const *jobs, size_t n, struct err *e)
     struct runner **runners = mem_array(n, sizeof(struct runner *));
     struct err *errs = mem_array(n, sizeof *errs);
     struct writer *w = NULL;
-    enum err_code rc = ERR_OK;
+    enum err_code rc;
 
-    if (!runs || !x || !runners || !errs)
+    if (!runs || !x || !runners || !errs) {
         rc = err_set(e, ERR_NOMEM, "no memory for a run");
-    if (!rc)
-        rc = open_writer(jobs, n, &w, e);
+        goto done;
+    }
+    rc = open_writer(jobs, n, &w, e);
     if (!rc)
         run_with_writer(jobs, runs, x, runners, errs, n, w);
+done:
     mem_free(errs);
     mem_free(runners);
     mem_free(x);
