@@ -385,7 +385,7 @@ static enum err_code read_archive(struct str bytes, struct outputs *out,
     if (!rc)
         rc = visit_all(&v, bytes, is_sample, on_sample, e);
     buf_free(&v.text);
-    if (!rc && out->n == first)
+    if (!rc && v.out->n == first)
         rc = err_set(e, ERR_FORMAT,
                      "no samples in the archive: the run was told not to log "
                      "them (--no-log-samples), or ended before the first");

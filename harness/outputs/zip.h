@@ -4,7 +4,7 @@
  * The archive is hostile until it has been read: names are only compared,
  * never used as file names, and limits bound what it may unpack to.  Its
  * directory, at the end, says what it holds, so an archive that was cut off
- * does not open.  libarchive takes its memory from malloc(): it offers no
+ * does not open.  libarchive takes memory of the C library: it offers no
  * other way. */
 #ifndef MK_ZIP_H
 #define MK_ZIP_H

@@ -613,7 +613,7 @@ static const char *const schema_views[] = {
 
 /* Step n makes version n of what step n - 1 left. */
 static const char *const *const schema_steps[] = { schema_1, schema_2,
-                                                    schema_3 };
+                                                   schema_3 };
 #define SCHEMA_VERSION ((int)(sizeof schema_steps / sizeof *schema_steps))
 
 #endif
