@@ -163,15 +163,26 @@ static void add_titled(struct buf *b, const char *text, const char *title)
     buf_str(b, at + 2);
 }
 
-static void add_intro(const struct render *r, struct buf *b)
+/* 甲 and ① are no letters: what speaks of letters has other words for them. */
+static bool has_letters(const struct item *it)
+{
+    char c = it->choices[0].key[0];
+
+    return c >= 'A' && c <= 'Z';
+}
+
+static void add_intro(const struct render *r, const struct item *it,
+                      struct buf *b)
 {
     const struct subset_title *t = suite_subset_title(r->s, r->it->subset);
     const char *title = t ? (r->w->english ? t->en : t->zh) : NULL;
+    bool other = r->w->other && !has_letters(it);
+    const char *titled = other ? r->w->other_titled : r->w->intro_titled;
 
-    if (title && r->w->intro_titled)
-        add_titled(b, r->w->intro_titled, title);
+    if (title && titled)
+        add_titled(b, titled, title);
     else
-        buf_str(b, r->w->intro);
+        buf_str(b, other ? r->w->other : r->w->intro);
     buf_str(b, "\n\n");
 }
 
@@ -250,7 +261,7 @@ static void add_question(const struct render *r, size_t i, struct buf *b)
     bool changed = i == 0 || block(r, i - 1)->n_choices == 0;
 
     if (r->w->intro && it->n_choices && changed)
-        add_intro(r, b);
+        add_intro(r, it, b);
     add_body(r, it, b);
 }
 

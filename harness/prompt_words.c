@@ -24,6 +24,10 @@ static const struct prompt_words templates[] = {
                  "letter of the correct option only.",
         .intro_titled = "Answer the following multiple-choice question about "
                         "{} with the letter of the correct option only.",
+        .other = "Answer the following multiple-choice question with the mark "
+                 "of the correct option only.",
+        .other_titled = "Answer the following multiple-choice question about "
+                        "{} with the mark of the correct option only.",
         .cue = "Answer:",
         EN_LABELS,
     },
@@ -40,6 +44,8 @@ static const struct prompt_words templates[] = {
         .head = { "choice-zh", "Chinese; the letter of the answer" },
         .intro = "请回答下面的选择题，只写出正确选项的字母。",
         .intro_titled = "请回答下面关于{}的选择题，只写出正确选项的字母。",
+        .other = "请回答下面的选择题，只写出正确选项的代号。",
+        .other_titled = "请回答下面关于{}的选择题，只写出正确选项的代号。",
         .cue = "答案：",
         ZH_LABELS,
     },
@@ -80,6 +86,10 @@ static const struct prompt_words templates[] = {
                  "letter of the correct option.",
         .intro_titled = "The following are multiple-choice questions about "
                         "{}. Give the letter of the correct option.",
+        .other = "The following are multiple-choice questions. Give the mark "
+                 "of the correct option.",
+        .other_titled = "The following are multiple-choice questions about "
+                        "{}. Give the mark of the correct option.",
         .cue = "Answer:",
         .plain = true,
         EN_LABELS,

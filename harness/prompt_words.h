@@ -8,8 +8,10 @@
 
 struct prompt_words {
     struct prompt_template head;
-    const char *intro;         /* above choice questions, NULL: none */
-    const char *intro_titled;  /* the same for a subset with a name, at {} */
+    const char *intro;        /* above choice questions, NULL: none */
+    const char *intro_titled; /* the same for a subset with a name, at {} */
+    const char *other,
+        *other_titled;         /* where keys are no letters; NULL: same */
     const char *cue;           /* after the choices */
     const char *think;         /* ends every body, NULL: no reasoning */
     const char *label, *reply; /* of other questions in plain text */

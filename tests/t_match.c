@@ -118,7 +118,7 @@ static void run_golden(const struct match_kind *kind, size_t least)
 
 START_TEST(choice_reads_labelled_answers)
 {
-    run_golden(&match_choice, 730);
+    run_golden(&match_choice, 765);
 }
 END_TEST
 
@@ -593,7 +593,15 @@ START_TEST(check_says_what_is_wrong)
         { "choice", "{\"expected\":\"A\",\"choices\":{\"A\":\"x\"}}",
           "choices: expected two or more, got 1" },
         { "choice", "{\"expected\":\"A\",\"choices\":{\"A\":\"x\",\"1\":\"\"}}",
-          "choices: expected a capital letter as key, got \"1\"" },
+          "choices: expected different capital letters as keys (or 甲 乙 丙 ..., or "
+          "① ② ③ ...), got \"1\"" },
+        { "choice",
+          "{\"expected\":\"甲\",\"choices\":{\"甲\":\"x\",\"B\":\"y\"}}",
+          "choices: expected different capital letters as keys (or 甲 乙 丙 ..., or "
+          "① ② ③ ...), got \"B\"" },
+        { "choice",
+          "{\"expected\":\"丙\",\"choices\":{\"甲\":\"x\",\"乙\":\"y\"}}",
+          "answer: expected one of 甲-乙, got \"丙\"" },
         { "choice", "{\"expected\":\"A\",\"options\":{\"mutli\":true}}",
           "unknown member \"mutli\"; the nearest known one is \"multi\"" },
         { "choice", "{\"expected\":\"A\",\"options\":{\"partial\":1.5}}",
@@ -782,6 +790,39 @@ START_TEST(check_says_what_is_wrong)
                          ERR_FORMAT);
         ck_assert_str_eq(e.msg, cases[i].msg);
         json_free(c.json);
+    }
+}
+END_TEST
+
+/* Keys are read as letters, but what is pointed at is what stands there. */
+START_TEST(a_key_that_is_no_letter_has_its_own_span)
+{
+    static const struct {
+        const char *item, *span;
+    } rows[] = {
+        { "{\"response\":\"选项甲方不对。（１）答案是：乙。\",\"expected\":\"乙\","
+          "\"choices\":{\"甲\":\"\",\"乙\":\"\"}}",
+          "乙" },
+        { "{\"response\":\"Ａ ｘ，故选②、③！\",\"expected\":\"②③\","
+          "\"choices\":{\"①\":\"\",\"②\":\"\",\"③\":\"\"}}",
+          "②、③" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct match_out out;
+        struct testcase c;
+        struct arena a;
+        struct err e;
+
+        arena_init(&a, 0);
+        case_open(&c, str_of(rows[i].item));
+        t_ok(match_choice.run(&c.in, &a, &out, &e), &e);
+        ck_assert_int_eq(out.verdict, VERDICT_CORRECT);
+        ck_assert(str_is(
+            str_sub(c.in.response, out.span_at, out.span_at + out.span_len),
+            rows[i].span));
+        json_free(c.json);
+        arena_free(&a);
     }
 }
 END_TEST
@@ -1163,6 +1204,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, the_labelled_set_is_as_large_as_it_says);
     tcase_add_test(tc, table_is_sorted_and_documented);
     tcase_add_test(tc, check_says_what_is_wrong);
+    tcase_add_test(tc, a_key_that_is_no_letter_has_its_own_span);
     tcase_add_test(tc, reasoning_is_no_part_of_the_answer);
     tcase_add_test(tc, refusals_are_told_from_answers);
     tcase_add_test(tc, span_lies_in_the_raw_response);

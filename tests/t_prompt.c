@@ -123,6 +123,34 @@ START_TEST(options_are_scored_in_chat_and_text)
 }
 END_TEST
 
+START_TEST(keys_that_are_no_letters_are_asked_for_by_another_name)
+{
+    static const char *const names[] = { "choice-zh", "choice-en",
+                                         "lm-choice-zh", "lm-choice-en",
+                                         "choice-zh-cot" };
+    struct suite *s;
+    struct buf b;
+    struct err e;
+
+    t_ok(suite_open(&s, "tests/golden/suite/keys", &e), &e);
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct prompt_params p = { .template = names[i],
+                                   .shots = 1,
+                                   .score_chat = true,
+                                   .score_text = true,
+                                   .sampling = plain_sampling };
+        render(&b, s, 0, &p);
+        p.shots = 0;
+        render(&b, s, 1, &p);
+        render(&b, s, 2, &p); /* two are right: generated */
+    }
+    t_golden("prompt/keys.txt", buf_view(&b));
+    buf_free(&b);
+    suite_close(s);
+}
+END_TEST
+
 static enum err_code try(const struct suite *s, size_t item,
                          const struct prompt_params *p, struct request *q,
                          struct err *e)
@@ -375,6 +403,7 @@ static void setup(TCase *tc)
 {
     tcase_add_test(tc, every_template_shows_every_item);
     tcase_add_test(tc, options_are_scored_in_chat_and_text);
+    tcase_add_test(tc, keys_that_are_no_letters_are_asked_for_by_another_name);
     tcase_add_test(tc, kind_follows_what_is_asked_and_can_be);
     tcase_add_test(tc, what_cannot_be_asked_is_told);
     tcase_add_test(tc, templates_are_sorted_and_documented);

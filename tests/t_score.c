@@ -66,6 +66,9 @@ static const struct by_options option_cases[] = {
     { "\"B\"", "{\"A\":null,\"B\":null}", "f32", "unparsable", "", "logprob",
       0 },
     { "\"B\"", "{}", "f32", "unparsable", "", "logprob", 0 },
+    { "\"乙\"", "{\"甲\":-2.5,\"乙\":-0.5}", "f32", "correct", "乙", "logprob",
+      0 },
+    { "\"②\"", "{\"①\":-0.5,\"②\":-2.5}", "f32", "wrong", "①", "logprob", 0 },
 };
 
 START_TEST(the_likeliest_option_is_the_answer)

@@ -1,5 +1,5 @@
 /* What the files of the matcher `choice` share: its rules (choice_rules.c), what
- * reads with them (choice_read.c), the text of options (choice_quote.c), and
+ * reads with them (choice_read.c), their keys (choice_key.c), the text of options (choice_quote.c), and
  * the cascade of all (match_choice.c). */
 #ifndef MK_CHOICE_H
 #define MK_CHOICE_H
@@ -37,9 +37,17 @@ enum {
 extern struct match_rules choice_rules, choice_before, choice_after,
     choice_wrong, choice_next, choice_none;
 
-/* One answer that is looked at.  Sets of letters are bits, A is bit 0. */
+/* What choices are keyed by: an alphabet, each key of `width` bytes. */
+struct choice_keys {
+    const char *keys; /* one after the other, at most 26 */
+    size_t width;
+};
+
+/* One answer that is looked at.  Sets of letters are bits, A is bit 0; of 甲乙丙
+ * 甲 is, and stands as A in the text. */
 struct choice_look {
     const struct match_in *in;
+    const struct choice_keys *keys;
     struct match_text t;
     struct str text; /* folded, perhaps cut before a next question */
     uint32_t all;    /* the letters of the item */
@@ -64,6 +72,17 @@ uint32_t choice_bit(char c); /* 0 when it is no letter */
 size_t choice_count(uint32_t set);
 /* The letters of a list, without the words between them (and, or). */
 uint32_t choice_letters(struct str s);
+
+/* The alphabet of the item's first key; that of letters if it is of none. */
+const struct choice_keys *choice_keys_of(const struct match_in *in);
+uint32_t choice_key_bit(const struct choice_keys *k, struct str key);
+/* All keys in s: "ABD", "甲、丙". */
+uint32_t choice_key_set(const struct choice_keys *k, struct str s);
+/* "ABD", "甲丙", in the arena; NULL: no memory. */
+char *choice_key_text(const struct choice_keys *k, uint32_t set,
+                      struct arena *a);
+/* Opens l->t, in which keys are letters.  Needs l->in, keys, and all. */
+enum err_code choice_text_open(struct choice_look *l, struct err *e) MUST_CHECK;
 
 /* What rule i of the cascade reads by itself. */
 enum err_code choice_run_rule(const struct choice_look *l, size_t i,

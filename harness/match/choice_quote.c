@@ -67,13 +67,14 @@ static void quote_found(struct quote *q, size_t choice, size_t at,
     struct match_out span;
 
     match_set_span(&span, &q->t, at, at + q->texts[choice].n);
-    *q->p = (struct choice_pick){ .set = choice_bit(
-                                      q->l->in->choices[choice].key.p[0]),
-                                  .rule = rule,
-                                  .weak = true,
-                                  .quoted = true,
-                                  .span_at = span.span_at,
-                                  .span_len = span.span_len };
+    *q->p = (struct choice_pick){
+        .set = choice_key_bit(q->l->keys, q->l->in->choices[choice].key),
+        .rule = rule,
+        .weak = true,
+        .quoted = true,
+        .span_at = span.span_at,
+        .span_len = span.span_len
+    };
 }
 
 /* The whole answer is an option's text. */

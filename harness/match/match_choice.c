@@ -28,52 +28,41 @@
 #include "harness/match/choice.h"
 
 /* Letters of an accepted answer: "B", "ABD", "A,B". */
-static uint32_t expected_set(const char *s)
+static uint32_t expected_set(const struct choice_keys *k, const char *s)
 {
-    return s ? choice_letters(str_of(s)) : 0;
+    return s ? choice_key_set(k, str_of(s)) : 0;
 }
 
-static bool wants_multi(const struct match_in *in)
+static bool wants_multi(const struct match_in *in, const struct choice_keys *k)
 {
     const char *s;
     bool multi = json_bool(json_get(in->options, "multi"));
 
     for (size_t i = 0; (s = match_accepted(in->expected, i)); i++)
-        multi |= choice_count(expected_set(s)) > 1;
+        multi |= choice_count(expected_set(k, s)) > 1;
     return multi;
 }
 
-static uint32_t key_set(const struct match_in *in)
+static uint32_t key_set(const struct match_in *in, const struct choice_keys *k)
 {
     uint32_t all = 0;
 
     for (size_t i = 0; i < in->n_choices; i++)
-        if (in->choices[i].key.n == 1)
-            all |= choice_bit(in->choices[i].key.p[0]);
+        all |= choice_key_bit(k, in->choices[i].key);
     return all;
 }
 
-static char *letters_text(uint32_t set, struct arena *a)
-{
-    char text[27];
-    size_t n = 0;
-
-    for (int i = 0; i < 26; i++)
-        if (set >> i & 1)
-            text[n++] = (char)('A' + i);
-    return arena_dup(a, text, n);
-}
-
 /* A subset of a multiple answer earns options.partial. */
-static void judge(const struct match_in *in, uint32_t found,
+static void judge(const struct choice_look *l, uint32_t found,
                   struct match_out *out)
 {
+    const struct match_in *in = l->in;
     double partial = json_number(json_get(in->options, "partial"));
     const char *s;
 
     out->verdict = VERDICT_WRONG;
     for (size_t i = 0; (s = match_accepted(in->expected, i)); i++) {
-        uint32_t want = expected_set(s);
+        uint32_t want = expected_set(l->keys, s);
 
         if (found == want) {
             out->verdict = VERDICT_CORRECT;
@@ -90,12 +79,13 @@ static void judge(const struct match_in *in, uint32_t found,
 static enum err_code look_open(struct choice_look *l, const struct match_in *in,
                                struct err *e)
 {
+    const struct choice_keys *k = choice_keys_of(in);
     enum err_code rc;
 
-    *l = (struct choice_look){ .in = in,
-                               .all = key_set(in),
-                               .multi = wants_multi(in) };
-    rc = match_text_open(&l->t, in->response, CHOICE_FLAGS, CHOICE_LOOKS_AT, e);
+    *l = (struct choice_look){
+        .in = in, .keys = k, .all = key_set(in, k), .multi = wants_multi(in, k)
+    };
+    rc = choice_text_open(l, e);
     l->text = buf_view(&l->t.text);
     if (!rc)
         rc = match_rules_open(&choice_rules, e);
@@ -182,7 +172,7 @@ static enum err_code finish(const struct choice_look *l,
         match_no_answer(l->in, out);
         return ERR_OK;
     }
-    out->extracted = letters_text(p->set, a);
+    out->extracted = choice_key_text(l->keys, p->set, a);
     if (!out->extracted)
         return err_set(e, ERR_NOMEM, "matcher: out of memory");
     out->rule = p->rule;
@@ -190,7 +180,7 @@ static enum err_code finish(const struct choice_look *l,
     if (choice_count(p->set) > 1 && !l->multi)
         out->verdict = VERDICT_UNPARSABLE;
     else
-        judge(l->in, p->set, out);
+        judge(l, p->set, out);
     return ERR_OK;
 }
 
@@ -244,7 +234,8 @@ static enum err_code add(const struct choice_look *l,
     return match_candidate_add(
         out, a,
         (struct match_candidate){ .rule = p->rule,
-                                  .extracted = letters_text(p->set, a),
+                                  .extracted =
+                                      choice_key_text(l->keys, p->set, a),
                                   .verdict = one.verdict },
         e);
 }
@@ -287,30 +278,37 @@ static enum err_code candidates(const struct match_in *in, struct arena *a,
 
 static enum err_code check_keys(const struct match_in *in, struct err *e)
 {
+    const struct choice_keys *k = choice_keys_of(in);
+    uint32_t all = 0;
+
     if (in->n_choices < 2)
         return err_set(e, ERR_FORMAT, "choices: expected two or more, got %zu",
                        in->n_choices);
     for (size_t i = 0; i < in->n_choices; i++) {
         struct str key = in->choices[i].key;
+        uint32_t bit = choice_key_bit(k, key);
 
-        if (key.n != 1 || key.p[0] < 'A' || key.p[0] > 'Z')
+        if (!bit || all & bit)
             return err_set(e, ERR_FORMAT,
-                           "choices: expected a capital letter as key, got "
+                           "choices: expected different capital letters as "
+                           "keys (or 甲 乙 丙 ..., or ① ② ③ ...), got "
                            "\"%.*s\"",
                            STR_FMT(key));
+        all |= bit;
     }
     return ERR_OK;
 }
 
 static enum err_code check_expected(const struct match_in *in, struct err *e)
 {
+    const struct choice_keys *k = choice_keys_of(in);
     enum err_code rc = match_check_strings(in->expected, "a letter", e);
     const char *s;
 
     for (size_t i = 0; !rc && (s = match_accepted(in->expected, i)); i++) {
-        uint32_t set = expected_set(s);
+        uint32_t set = expected_set(k, s);
 
-        if (!set || set & ~key_set(in))
+        if (!set || set & ~key_set(in, k))
             rc = err_set(e, ERR_FORMAT,
                          "answer: expected one of %.*s-%.*s, got \"%s\"",
                          STR_FMT(in->choices[0].key),
@@ -362,6 +360,7 @@ const struct match_kind match_choice = {
     .doc = "the letter of a choice, read from free text",
     .help = "answer: a letter of the choices, \"B\"; a list [\"B\", \"C\"]\n"
             "  accepts any one of them; \"ABD\" wants all of these letters.\n"
+            "  Choices may be keyed 甲 乙 丙 ... or ① ② ③ ... instead.\n"
             "multi: true - several letters may be right (implied by an answer\n"
             "  of several letters); else an answer of several is unparsable.\n"
             "partial: 0.5 - score of an answer that lacks some of the right\n"
