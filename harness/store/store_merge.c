@@ -48,6 +48,18 @@ static const char drop_maps[] =
     " m.rate_date, m.rate_source) IS (o.input, o.cached, o.output,"            \
     " o.currency, o.date, o.source, o.cny, o.rate_date, o.rate_source)"
 #define NEW_PRICE "(SELECT new FROM map_price WHERE old = o.price)"
+/* What identifies a sample there, in the numbers of this database. */
+#define JOIN_SAMPLE                                                            \
+    " JOIN map_model AS m ON m.old = o.model"                                  \
+    " JOIN map_item AS i ON i.old = o.item"                                    \
+    " JOIN map_prompt AS p ON p.old = o.prompt"                                \
+    " JOIN map_params AS a ON a.old = o.params"
+#define SAME_SAMPLES                                                           \
+    "INSERT INTO map_sample SELECT o.pk, s.pk"                                 \
+    " FROM other.sample AS o" JOIN_SAMPLE                                      \
+    " JOIN main.sample AS s ON s.model = m.new AND s.item = i.new AND"         \
+    " s.trial = o.trial AND s.turn = o.turn AND s.prompt = p.new AND"          \
+    " s.params = a.new"
 #define SCORE_COLS                                                             \
     "verdict, score, near_tie, matcher, version, settings, extracted, rule,"   \
     " span_at, span_len"
@@ -141,33 +153,13 @@ static const struct step steps[] = {
     { "INSERT INTO map_price SELECT o.pk, min(m.pk) FROM other.price AS o"
       " JOIN main.price AS m ON " SAME_PRICE " GROUP BY o.pk",
       NONE },
-    { "INSERT INTO map_sample SELECT o.pk, s.pk FROM other.sample AS o"
-      " JOIN map_model AS m ON m.old = o.model"
-      " JOIN map_item AS i ON i.old = o.item"
-      " JOIN map_prompt AS p ON p.old = o.prompt"
-      " JOIN map_params AS a ON a.old = o.params"
-      " JOIN main.sample AS s ON s.model = m.new AND s.item = i.new AND"
-      " s.trial = o.trial AND s.turn = o.turn AND s.prompt = p.new AND"
-      " s.params = a.new",
-      COUNT(duplicates) },
+    { SAME_SAMPLES, COUNT(duplicates) },
     { "INSERT INTO main.sample (run, model, item, prompt, params, turn, trial)"
       " SELECT r.new, m.new, i.new, p.new, a.new, o.turn, o.trial"
-      " FROM other.sample AS o JOIN map_run AS r ON r.old = o.run"
-      " JOIN map_model AS m ON m.old = o.model"
-      " JOIN map_item AS i ON i.old = o.item"
-      " JOIN map_prompt AS p ON p.old = o.prompt"
-      " JOIN map_params AS a ON a.old = o.params"
+      " FROM other.sample AS o JOIN map_run AS r ON r.old = o.run" JOIN_SAMPLE
       " WHERE o.pk NOT IN (SELECT old FROM map_sample) ORDER BY o.pk",
       COUNT(samples) },
-    { "INSERT INTO map_sample SELECT o.pk, s.pk FROM other.sample AS o"
-      " JOIN map_model AS m ON m.old = o.model"
-      " JOIN map_item AS i ON i.old = o.item"
-      " JOIN map_prompt AS p ON p.old = o.prompt"
-      " JOIN map_params AS a ON a.old = o.params"
-      " JOIN main.sample AS s ON s.model = m.new AND s.item = i.new AND"
-      " s.trial = o.trial AND s.turn = o.turn AND s.prompt = p.new AND"
-      " s.params = a.new WHERE true ON CONFLICT DO NOTHING",
-      NONE },
+    { SAME_SAMPLES " WHERE true ON CONFLICT DO NOTHING", NONE },
     { "INSERT INTO taken SELECT m.old, m.new FROM map_sample AS m"
       " JOIN other.response AS o ON o.sample = m.old WHERE NOT EXISTS"
       " (SELECT 1 FROM main.response AS r WHERE r.sample = m.new)",
