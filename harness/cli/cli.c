@@ -154,6 +154,22 @@ error_t cli_arg_num(struct argp_state *st, const char *option, const char *arg,
     return 0;
 }
 
+char *cli_help_list(int key, const char *text, void (*list)(struct buf *out))
+{
+    struct buf b;
+    char *out;
+
+    if (key != ARGP_KEY_HELP_POST_DOC) {
+        memcpy(&out, &text, sizeof out); /* argp wants it back, not const */
+        return out;
+    }
+    buf_init(&b, 1 << 16);
+    list(&b);
+    out = mem_strdup(b.p); /* argp frees it */
+    buf_free(&b);
+    return out;
+}
+
 /* "a, b or c" */
 static void list_words(const char *const *words, struct buf *out)
 {

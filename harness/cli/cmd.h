@@ -65,6 +65,9 @@ error_t cli_arg_num(struct argp_state *st, const char *option, const char *arg,
 /* Sets *out to the place of arg among the words (NULL at their end). */
 error_t cli_arg_word(struct argp_state *st, const char *option, const char *arg,
                      const char *const *words, int *out);
+/* What a help_filter of argp returns: behind the options what list() writes,
+ * all else as it was. */
+char *cli_help_list(int key, const char *text, void (*list)(struct buf *out));
 /* Strings of an option that may be repeated; v is freed by cli_list_free(). */
 struct cli_list {
     const char **v;

@@ -84,24 +84,18 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 }
 
 /* The formats are listed from their table. */
+static void put_formats(struct buf *out)
+{
+    buf_str(out, "Formats:");
+    for (size_t i = 0; export_formats[i]; i++)
+        buf_printf(out, "\n  %-8s %s", export_formats[i]->name,
+                   export_formats[i]->doc);
+}
+
 static char *list_formats(int key, const char *text, void *input)
 {
-    struct buf b;
-    char *out;
-
     (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC) {
-        memcpy(&out, &text, sizeof out); /* argp wants it back, not const */
-        return out;
-    }
-    buf_init(&b, 4096);
-    buf_str(&b, "Formats:");
-    for (size_t i = 0; export_formats[i]; i++)
-        buf_printf(&b, "\n  %-8s %s", export_formats[i]->name,
-                   export_formats[i]->doc);
-    out = mem_strdup(b.p); /* argp frees it */
-    buf_free(&b);
-    return out;
+    return cli_help_list(key, text, put_formats);
 }
 
 static const struct argp argp = {

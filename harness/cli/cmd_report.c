@@ -178,24 +178,18 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 }
 
 /* The kinds are listed from their table. */
+static void put_kinds(struct buf *out)
+{
+    buf_str(out, "KIND is one of:\n");
+    for (size_t i = 0; report_kinds[i]; i++)
+        buf_printf(out, "  %-10s %s\n", report_kinds[i]->name,
+                   report_kinds[i]->doc);
+}
+
 static char *list_kinds(int key, const char *text, void *input)
 {
-    struct buf b;
-    char *out;
-
     (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC) {
-        memcpy(&out, &text, sizeof out); /* argp wants it back, not const */
-        return out;
-    }
-    buf_init(&b, 1 << 16);
-    buf_str(&b, "KIND is one of:\n");
-    for (size_t i = 0; report_kinds[i]; i++)
-        buf_printf(&b, "  %-10s %s\n", report_kinds[i]->name,
-                   report_kinds[i]->doc);
-    out = mem_strdup(b.p); /* argp frees it */
-    buf_free(&b);
-    return out;
+    return cli_help_list(key, text, put_kinds);
 }
 
 static const struct argp argp = {
