@@ -33,6 +33,7 @@ need libmicrohttpd-dev "mokao serve" lib libmicrohttpd
 need zlib1g-dev "benchmarks packed with gzip" lib zlib
 need libarchive-dev "logs of inspect_ai" lib libarchive
 need check "the unit tests" lib check
+need opencc "the list of phrases that a test compares folding with" have opencc_dict
 need curl "the tests of mokao serve" have curl
 need bubblewrap "the sandbox of the code matcher" have bwrap
 need g++ "programs in C++ of the code matcher" have g++

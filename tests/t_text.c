@@ -1,5 +1,7 @@
 /* Strings, UTF-8, folding and its map, Chinese numerals. */
 #include <math.h>
+#include <opencc/opencc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -210,6 +212,85 @@ START_TEST(fold_map_survives_dropped_characters)
 }
 END_TEST
 
+/* OpenCC is asked for little of the text; that must not show.  Characters that
+ * stand in its phrases, each beside each of those that phrases change, and in
+ * longer runs. */
+static const char in_phrases[] =
+    "一目瞭然明瞭解萬里鍾繇龍情有獨錢書鐵鍊項珍珠鎖乾隆坤淨脆清宮扭轉旋徵角宮"
+    "商羽變於是菟陵呼哀哉潛覆重反命盆憑藉口助此故狼沈沒船默積彷彿徨計畫籌么麼"
+    "幺畢昇濛傢俱牴觸鉅子萬衹見得哪吒薹蒜噁頭髮與發展臺灣國";
+
+static void agrees_with_opencc(opencc_t cc, struct str s)
+{
+    char *want = opencc_convert_utf8(cc, s.p, s.n);
+    struct buf out;
+    struct err e;
+
+    ck_assert_ptr_nonnull(want);
+    buf_init(&out, 1 << 20);
+    t_ok(text_fold(s, TEXT_SIMPLE, &out, NULL, &e), &e);
+    ck_assert_str_eq(out.p, want);
+    buf_free(&out);
+    opencc_convert_utf8_free(want);
+}
+
+START_TEST(fold_agrees_with_opencc_on_the_whole_text)
+{
+    struct str pool = STR(in_phrases);
+    opencc_t cc = opencc_open("t2s.json");
+    unsigned seed = 7;
+    struct buf in;
+
+    buf_init(&in, 1 << 20);
+    for (size_t i = 0; i < pool.n; i += 3) { /* all pairs */
+        for (size_t j = 0; j < pool.n; j += 3) {
+            buf_add(&in, pool.p + i, 3);
+            buf_add(&in, pool.p + j, 3);
+            buf_str(&in, j % 2 ? "，" : "有");
+        }
+        agrees_with_opencc(cc, buf_view(&in));
+        buf_clear(&in);
+    }
+    for (int i = 0; i < 100000; i++) {
+        seed = seed * 1103515245u + 12345u;
+        buf_add(&in, pool.p + 3 * ((seed >> 8) % (pool.n / 3)), 3);
+    }
+    agrees_with_opencc(cc, buf_view(&in));
+    buf_free(&in);
+    (void)opencc_close(cc);
+}
+END_TEST
+
+/* Every phrase, where the tool that lists them is installed. */
+START_TEST(fold_knows_every_phrase_of_opencc)
+{
+    struct io_lines l = { .number = 0 };
+    opencc_t cc = opencc_open("t2s.json");
+    char path[200], cmd[400];
+    struct buf b;
+
+    (void)snprintf(path, sizeof(path), "%s/phrases", t_tmp());
+    (void)snprintf(cmd, sizeof(cmd),
+                   "opencc_dict -f ocd2 -t text -i "
+                   "/usr/share/opencc/TSPhrases.ocd2 -o %s >/dev/null 2>&1",
+                   path);
+    if (system(cmd) != 0) {
+        t_skip("no opencc_dict: package opencc");
+        (void)opencc_close(cc);
+        return;
+    }
+    buf_init(&b, 1 << 24);
+    t_read(path, &b);
+    l.rest = buf_view(&b);
+    while (io_next_line(&l))
+        agrees_with_opencc(cc,
+                           str_sub(l.line, 0, str_find(l.line, STR("\t"), 0)));
+    ck_assert_uint_gt(l.number, 200);
+    buf_free(&b);
+    (void)opencc_close(cc);
+}
+END_TEST
+
 /* Folding cluster by cluster must give what utf8proc gives for the whole. */
 START_TEST(fold_agrees_with_whole_text_normalisation)
 {
@@ -363,6 +444,8 @@ static void setup(TCase *tc)
     tcase_add_test(tc, fold_makes_forms_one);
     tcase_add_test(tc, fold_map_leads_back_to_the_source);
     tcase_add_test(tc, fold_map_survives_dropped_characters);
+    tcase_add_test(tc, fold_agrees_with_opencc_on_the_whole_text);
+    tcase_add_test(tc, fold_knows_every_phrase_of_opencc);
     tcase_add_test(tc, fold_agrees_with_whole_text_normalisation);
     tcase_add_test(tc, fold_takes_any_bytes_in_linear_time);
     tcase_add_test(tc, fold_reports_no_memory_and_the_limit);
