@@ -123,6 +123,25 @@ START_TEST(classes_know_chinese)
 }
 END_TEST
 
+START_TEST(classes_of_ascii_are_those_of_unicode)
+{
+    for (int32_t r = -1; r < 0x80; r++) {
+        utf8proc_category_t c =
+            r < 0 ? UTF8PROC_CATEGORY_CN : utf8proc_category(r);
+
+        ck_assert(text_is_letter(r) ==
+                  (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO));
+        ck_assert(text_is_number(r) ==
+                  (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO));
+        ck_assert(text_is_punct(r) ==
+                  (c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO));
+        ck_assert(text_is_symbol(r) ==
+                  (c >= UTF8PROC_CATEGORY_SM && c <= UTF8PROC_CATEGORY_SO));
+        ck_assert(!text_is_mark(r));
+    }
+}
+END_TEST
+
 static void fold(const char *s, unsigned flags, struct buf *out,
                  struct buf *map)
 {
@@ -441,6 +460,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, whole_holds_back_only_what_can_grow);
     tcase_add_test(tc, width_counts_cells);
     tcase_add_test(tc, classes_know_chinese);
+    tcase_add_test(tc, classes_of_ascii_are_those_of_unicode);
     tcase_add_test(tc, fold_makes_forms_one);
     tcase_add_test(tc, fold_map_leads_back_to_the_source);
     tcase_add_test(tc, fold_map_survives_dropped_characters);

@@ -275,33 +275,54 @@ bool text_is_han(int32_t r)
 
 static bool in_category(int32_t rune, int from, int to)
 {
-    int c = rune < 0 ? UTF8PROC_CATEGORY_CN : (int)utf8proc_category(rune);
+    int c = rune < 0 ? UTF8PROC_CATEGORY_CN
+                     : (int)utf8proc_get_property(rune)->category;
 
     return c >= from && c <= to;
 }
 
+/* Bit sets of !"#%&'()*,-./:;?@[\]_{} and of $+<=>^`|~ */
+static const uint64_t ascii_punct[] = { 0x8C00F7EE00000000,
+                                        0x28000000B8000001 };
+static const uint64_t ascii_symbol[] = { 0x7000081000000000,
+                                         0x5000000140000000 };
+
+static bool is_in(const uint64_t set[2], int32_t rune)
+{
+    return rune >= 0 && set[rune / 64] >> rune % 64 & 1;
+}
+
 bool text_is_letter(int32_t rune)
 {
+    if (rune < 0x80)
+        return (rune | 0x20) >= 'a' && (rune | 0x20) <= 'z';
     return in_category(rune, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LO);
 }
 
 bool text_is_mark(int32_t rune)
 {
-    return in_category(rune, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME);
+    return rune >= 0x300 &&
+           in_category(rune, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME);
 }
 
 bool text_is_number(int32_t rune)
 {
+    if (rune < 0x80)
+        return rune >= '0' && rune <= '9';
     return in_category(rune, UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO);
 }
 
 bool text_is_punct(int32_t rune)
 {
+    if (rune < 0x80)
+        return is_in(ascii_punct, rune);
     return in_category(rune, UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO);
 }
 
 bool text_is_symbol(int32_t rune)
 {
+    if (rune < 0x80)
+        return is_in(ascii_symbol, rune);
     return in_category(rune, UTF8PROC_CATEGORY_SM, UTF8PROC_CATEGORY_SO);
 }
 

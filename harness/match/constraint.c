@@ -331,6 +331,13 @@ static bool ends_piece(struct str s, size_t at, int32_t rune,
     return rune == '\n';
 }
 
+static size_t line_end(struct str s, size_t from)
+{
+    size_t nl = str_find(s, STR("\n"), from);
+
+    return nl == (size_t)-1 ? s.n : nl + 1;
+}
+
 /* The end of the piece that begins at `from`; several stops and what closes
  * after them belong to it. */
 static size_t piece_end(struct str s, size_t from, enum constraint_piece piece)
@@ -338,6 +345,8 @@ static size_t piece_end(struct str s, size_t from, enum constraint_piece piece)
     bool ended = false;
     size_t len;
 
+    if (piece <= PIECE_PARAGRAPH)
+        return line_end(s, from);
     for (size_t at = from; at < s.n; at += len) {
         int32_t rune = text_rune(s, at, &len);
         bool ends = ends_piece(s, at, rune, piece);

@@ -298,18 +298,35 @@ struct chunk {
     struct str s;
 };
 
-static int by_text(const void *x, const void *y)
+static size_t hash_of(struct str s)
 {
-    return str_cmp(((const struct chunk *)x)->s, ((const struct chunk *)y)->s);
+    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
+
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ (unsigned char)s.p[i]) * 0x100000001B3u;
+    return (size_t)(h ^ h >> 29);
 }
 
-static bool all_differ(struct chunk *list, size_t n)
+/* By a table of twice as many places, each the number of a chunk or 0. */
+static enum err_code all_differ(const struct chunk *list, size_t n,
+                                struct arena *a, bool *yes, struct err *e)
 {
-    qsort(list, n, sizeof(*list), by_text);
-    for (size_t i = 1; i < n; i++)
-        if (str_eq(list[i - 1].s, list[i].s))
-            return false;
-    return true;
+    size_t size = 16, at;
+    uint32_t *table;
+
+    while (size < 2 * n)
+        size *= 2;
+    table = arena_array(a, size, sizeof(*table));
+    if (!table)
+        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    *yes = true;
+    for (size_t i = 0; i < n && *yes; i++) {
+        for (at = hash_of(list[i].s) % size; table[at]; at = (at + 1) % size)
+            if (str_eq(list[table[at] - 1].s, list[i].s))
+                *yes = false;
+        table[at] = (uint32_t)i + 1;
+    }
+    return ERR_OK;
 }
 
 /* Every run of n characters of the text without punctuation. */
@@ -375,8 +392,8 @@ static enum err_code holds_distinct(const struct json *c,
         if (!rc)
             rc = runs_of(bare, (size_t)n, t->a, &list, &n_list, e);
     }
-    *yes = !rc && all_differ(list, n_list);
-    return rc;
+    *yes = false;
+    return rc ? rc : all_differ(list, n_list, t->a, yes, e);
 }
 
 /* ---- characters ---- */

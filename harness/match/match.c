@@ -65,14 +65,20 @@ static const struct {
     { "◁think▷", "◁/think▷" },
 };
 
-/* Offset after the last `close` in s, (size_t)-1 if there is none. */
+/* Offset after the last `close` in s, (size_t)-1 if there is none.  Looked for
+ * from the end, where it stands if it stands anywhere. */
 static size_t after_last(struct str s, struct str close)
 {
-    size_t found = (size_t)-1, at = 0;
+    char last = close.p[close.n - 1];
+    const char *hit;
 
-    while ((at = str_find(s, close, at)) != (size_t)-1)
-        found = at += close.n;
-    return found;
+    while (s.n >= close.n && (hit = memrchr(s.p, last, s.n)) != NULL) {
+        s.n = (size_t)(hit - s.p) + 1;
+        if (str_ends(s, close))
+            return s.n;
+        s.n--;
+    }
+    return (size_t)-1;
 }
 
 /* A block that is not closed was cut off while the model was thinking: there is

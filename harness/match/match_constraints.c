@@ -10,7 +10,7 @@
 
 enum {
     FORM = TEXT_NFKC | TEXT_CASE | TEXT_SIMPLE | TEXT_PUNCT | TEXT_SPACE,
-    LOOKS_AT = 1 << 16,
+    LONGEST = 1 << 16, /* some 20,000 characters; of more nothing is said */
     FIRST_LINE = 1, /* what a form leaves out */
     LAST_LINE = 2,
     ASTERISKS = 4,
@@ -19,6 +19,7 @@ enum {
 
 struct look {
     const struct match_in *in;
+    struct str part; /* of the response */
     struct arena *a;
     struct constraint_text form[FORMS];
     bool made[FORMS];
@@ -63,13 +64,11 @@ static enum err_code without_asterisks(struct str *s, struct arena *a,
 static enum err_code make_form(struct look *l, unsigned form, struct err *e)
 {
     struct constraint_text *t = &l->form[form];
-    struct str s = match_answer_part(l->in->response);
+    struct str s = l->part;
     enum err_code rc = ERR_OK;
 
     if (l->made[form])
         return ERR_OK;
-    s = str_sub(s, 0, LOOKS_AT);
-    s = str_sub(s, 0, text_whole(s));
     if (form & FIRST_LINE)
         s = without_first_line(s);
     if (form & LAST_LINE)
@@ -143,7 +142,6 @@ static enum err_code judge_one(struct look *l, const struct json *c,
 static enum err_code report(struct look *l, struct match_out *out,
                             struct err *e)
 {
-    struct str part = match_answer_part(l->in->response);
     size_t held = is_loose(l->in) ? l->loose : l->strict;
     enum err_code rc = buf_check(&l->failed, "names of constraints", e);
 
@@ -153,8 +151,8 @@ static enum err_code report(struct look *l, struct match_out *out,
                 : l->loose == l->n ? "loose"
                 : l->loose         ? "some"
                                    : "none";
-    out->span_at = (size_t)(part.p - l->in->response.p);
-    out->span_len = part.n;
+    out->span_at = (size_t)(l->part.p - l->in->response.p);
+    out->span_len = l->part.n;
     out->extracted = arena_dup(l->a, l->failed.p, l->failed.n);
     if (!rc && !out->extracted)
         rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
@@ -188,8 +186,11 @@ static enum err_code run(const struct match_in *in, struct arena *a,
                                .rule = "" };
     if (!l)
         return err_set(e, ERR_NOMEM, "matcher: out of memory");
-    if (!match_answer_part(in->response).n)
+    l->part = match_answer_part(in->response);
+    if (!l->part.n || l->part.n > LONGEST) {
+        out->rule = l->part.n ? "too-long" : "";
         return ERR_OK;
+    }
     l->in = in;
     l->a = a;
     buf_init(&l->failed, NAMES_MOST);
@@ -239,7 +240,7 @@ static enum err_code check(const struct match_in *in, struct err *e)
 
 const struct match_kind match_constraints = {
     .name = "constraints",
-    .version = 1,
+    .version = 2,
     .doc = "instructions that can be checked: length, form, verse, words",
     .help =
         "answer: a list of constraints, each {\"kind\": ...} with its own\n"

@@ -23,6 +23,8 @@ struct lexer {
     size_t depth;           /* braces open */
     bool drop[BRACES_MOST]; /* the brace that closes is no token */
     size_t brackets;        /* any kind open: 1,234 is no single number */
+    size_t run_end;         /* of the letters looked at last */
+    size_t small;           /* behind the last small one of these, or 0 */
 };
 
 static struct str rest(const struct lexer *x)
@@ -39,6 +41,19 @@ static bool is_latin(struct str s, size_t i)
 static bool is_digit(struct str s, size_t i)
 {
     return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
+}
+
+/* How many letters stand here.  A row of names is told one by one, and looked
+ * through once. */
+static size_t letters_here(struct lexer *x)
+{
+    if (x->i >= x->run_end) {
+        x->small = 0;
+        for (x->run_end = x->i; is_latin(x->s, x->run_end); x->run_end++)
+            if (x->s.p[x->run_end] >= 'a')
+                x->small = x->run_end + 1;
+    }
+    return x->run_end - x->i;
 }
 
 /* ---- putting tokens ---- */
@@ -391,11 +406,10 @@ static bool unit(struct lexer *x)
 {
     struct unit u, *copy;
     struct math_token *k;
-    size_t n = after_value(x) ? unit_read(rest(x), &u) : 0, run = 0;
+    size_t n = after_value(x) ? unit_read(rest(x), &u) : 0;
+    size_t run = letters_here(x);
     struct str s = rest(x);
 
-    while (is_latin(s, run))
-        run++;
     if (!n || (run == 1 && !x->in_text) ||
         (run && !x->in_text && is_ambiguous(str_sub(s, 0, run))))
         return false;
@@ -419,14 +433,11 @@ static void letters(struct lexer *x)
 {
     static const struct math_word logic[] = { { "or", TOKEN_OR, 0 },
                                               { "and", TOKEN_COMMA, 0 } };
-    size_t run = 0, len;
+    size_t run = letters_here(x), len;
     const struct math_word *w;
-    bool small = false, before;
-    struct str s = rest(x);
+    bool small = x->small > x->i, before;
+    struct str s = str_sub(rest(x), 0, run);
 
-    for (; is_latin(s, run); run++)
-        small |= s.p[run] >= 'a';
-    s = str_sub(s, 0, run);
     for (size_t i = 0; i < 2; i++)
         if (str_is(s, logic[i].text)) {
             put_word(x, &logic[i], run);

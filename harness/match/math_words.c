@@ -208,10 +208,16 @@ static const char *const plain_words[] = { "is", "the", "so",  "we",  "if",
                                            "to", "be",  "by",  "it",  "as",
                                            "cm", "its", NULL };
 
+/* Most words differ in the first byte. */
+static bool may_be(struct str s, const char *word)
+{
+    return s.n && *s.p == *word;
+}
+
 const struct math_word *math_command(struct str name)
 {
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-        if (str_is(name, commands[i].text))
+        if (may_be(name, commands[i].text) && str_is(name, commands[i].text))
             return &commands[i];
     return NULL;
 }
@@ -222,9 +228,12 @@ const struct math_word *math_sign_at(struct str s, size_t *len)
 
     *len = 0;
     for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        struct str t = str_of(signs[i].text);
+        struct str t;
 
-        if (t.n > *len && *t.p == *s.p && str_starts(s, t)) {
+        if (!may_be(s, signs[i].text))
+            continue;
+        t = str_of(signs[i].text);
+        if (t.n > *len && str_starts(s, t)) {
             best = &signs[i];
             *len = t.n;
         }
@@ -235,7 +244,7 @@ const struct math_word *math_sign_at(struct str s, size_t *len)
 size_t math_filler_at(struct str s)
 {
     for (size_t i = 0; fillers[i]; i++)
-        if (str_starts(s, str_of(fillers[i])))
+        if (may_be(s, fillers[i]) && str_starts(s, str_of(fillers[i])))
             return strlen(fillers[i]);
     return 0;
 }
@@ -243,7 +252,7 @@ size_t math_filler_at(struct str s)
 static bool is_one_of(struct str word, const char *const *list)
 {
     for (; *list; list++)
-        if (str_is(word, *list))
+        if (may_be(word, *list) && str_is(word, *list))
             return true;
     return false;
 }

@@ -1,8 +1,9 @@
 /* Rhymes by two modern books: a poem may follow either.  Readings come from
- * rhyme_rows.c, which is searched as it stands: a poem asks for a dozen
- * characters, and 30 KB of text are looked through in microseconds. */
+ * rhyme_rows.c, which is read once, into a table by character. */
 #include "harness/match/rhyme.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "harness/base/text.h"
@@ -37,34 +38,64 @@ static uint32_t sets_of(const char *final)
     return 0;
 }
 
-/* Whole characters of UTF-8 are only found as whole characters. */
-static bool has(const struct rhyme_row *row, struct str utf8)
+struct reading {
+    int32_t rune; /* 0: the place is free */
+    uint32_t sets;
+    unsigned tones;
+};
+enum { PLACES = 1 << 14 }; /* of 8,102 characters */
+
+/* Written once under the once-lock, read-only ever after. */
+static struct reading readings[PLACES];
+
+/* Where the character is, or would be. */
+static struct reading *place_of(int32_t rune)
 {
-    return str_find(str_of(row->chars), utf8, 0) != (size_t)-1;
+    size_t at = (uint32_t)rune * 2654435761u >> 18;
+
+    while (readings[at].rune && readings[at].rune != rune)
+        at = (at + 1) % PLACES;
+    return &readings[at];
+}
+
+static void read_rows(void)
+{
+    size_t n = 0;
+
+    for (const struct rhyme_row *row = rhyme_rows; row->final; row++) {
+        struct str chars = str_of(row->chars);
+        size_t len;
+
+        for (size_t at = 0; at < chars.n; at += len) {
+            int32_t rune = text_rune(chars, at, &len);
+            struct reading *r = place_of(rune);
+
+            n += !r->rune;
+            r->rune = rune;
+            r->sets |= sets_of(row->final);
+            r->tones |= 1u << row->tone;
+        }
+    }
+    assert(n < PLACES / 4 * 3);
+    (void)n;
+}
+
+static const struct reading *reading_of(int32_t rune)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, read_rows);
+    return place_of(rune);
 }
 
 uint32_t rhyme_sets(int32_t rune)
 {
-    char utf8[4];
-    struct str s = { utf8, text_encode(rune, utf8) };
-    uint32_t found = 0;
-
-    for (const struct rhyme_row *row = rhyme_rows; row->final && s.n; row++)
-        if (has(row, s))
-            found |= sets_of(row->final);
-    return found;
+    return reading_of(rune)->sets;
 }
 
 unsigned rhyme_tones(int32_t rune)
 {
-    char utf8[4];
-    struct str s = { utf8, text_encode(rune, utf8) };
-    unsigned found = 0;
-
-    for (const struct rhyme_row *row = rhyme_rows; row->final && s.n; row++)
-        if (has(row, s))
-            found |= 1u << row->tone;
-    return found;
+    return reading_of(rune)->tones;
 }
 
 bool rhyme_is_level(int32_t rune)

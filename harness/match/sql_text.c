@@ -4,6 +4,7 @@
  * in running text it ends with its semicolon, an empty line, or a line of
  * prose.  Verbs that change something are found too: they are an answer, a
  * wrong one. */
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,31 +16,44 @@ static const char *const verbs[] = {
     "replace", "explain", "vacuum", "reindex"
 };
 
+/* In running text: bytes behind the brackets of a statement that are looked at,
+ * and comments before its verb. */
+enum { FRONT_MOST = 400, COMMENTS_MOST = 8 };
+
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* Blanks, comments and opening brackets before a statement. */
-static size_t skip_front(struct str s, size_t i)
+/* Behind the blanks and opening brackets that stand at i. */
+static size_t skip_blanks(struct str s, size_t i)
 {
-    for (;;) {
+    while (i < s.n && s.p[i] && strchr(" \t\r\n(", s.p[i]))
+        i++;
+    return i;
+}
+
+/* Blanks, comments and opening brackets before a statement. */
+static size_t skip_front(struct str s, size_t comments)
+{
+    size_t i = skip_blanks(s, 0);
+
+    for (; comments > 0 && i < s.n; comments--) {
         struct str rest = str_sub(s, i, s.n);
-        if (!rest.n)
-            return i;
-        if (strchr(" \t\r\n(", rest.p[0])) {
-            i++;
-        } else if (str_starts(rest, STR("--"))) {
+
+        if (str_starts(rest, STR("--"))) {
             const char *end = memchr(rest.p, '\n', rest.n);
             i = end ? (size_t)(end - s.p) : s.n;
         } else if (str_starts(rest, STR("/*"))) {
             size_t end = str_find(s, STR("*/"), i + 2);
             i = end == (size_t)-1 ? s.n : end + 2;
         } else {
-            return i;
+            break;
         }
+        i = skip_blanks(s, i);
     }
+    return i;
 }
 
 /* WITH opens a query only as "WITH name AS (" or "WITH name(", not as an
@@ -63,9 +77,9 @@ static bool is_with_query(struct str s)
 
 /* In prose a verb counts only as a whole word with a blank, a bracket or a
  * star behind it. */
-static bool is_statement(struct str s)
+static bool is_statement(struct str s, size_t comments)
 {
-    size_t at = skip_front(s, 0);
+    size_t at = skip_front(s, comments);
 
     s = str_sub(s, at, s.n);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -83,7 +97,7 @@ static struct str in_fences(struct str text)
     size_t at = 0;
 
     while (fence_next(text, &at, &f))
-        if (is_statement(f.body))
+        if (is_statement(f.body, SIZE_MAX))
             found = str_trim(f.body);
     return found;
 }
@@ -100,7 +114,8 @@ static struct str in_backticks(struct str text)
         end = memchr(text.p + i + 1, '`', text.n - i - 1);
         if (!end)
             break;
-        if (is_statement(str_sub(text, i + 1, (size_t)(end - text.p))))
+        if (is_statement(str_sub(text, i + 1, (size_t)(end - text.p)),
+                         SIZE_MAX))
             found = str_sub(text, i + 1, (size_t)(end - text.p));
         i = (size_t)(end - text.p);
     }
@@ -119,6 +134,8 @@ static size_t mark_of_prose(struct str line, size_t i)
 {
     static const char *const marks[] = { "。", "；", "！", "？", "，", "：" };
 
+    if (line.p[i] != '\xE3' && line.p[i] != '\xEF')
+        return 0; /* no mark begins so */
     for (size_t m = 0; m < sizeof marks / sizeof *marks; m++)
         if (str_starts(str_sub(line, i, line.n), str_of(marks[m])))
             return strlen(marks[m]);
@@ -186,19 +203,22 @@ static bool may_be_verb(char c)
     return c == '(' || (c && strchr("swviudcaprexSWVIUDCAPREX", c));
 }
 
+/* All brackets of one front lead to the same statement, or to none. */
 static struct str in_prose(struct str text)
 {
     struct str found = { text.p, 0 };
 
-    for (size_t i = 0; i < text.n;) {
-        if (may_be_verb(text.p[i]) && may_begin(text, i) &&
-            is_statement(str_sub(text, i, i + 400))) {
-            size_t end = statement_end(text, i);
-            found = str_trim(str_sub(text, i, end));
-            i = end;
-        } else {
+    for (size_t i = 0, at; i < text.n;) {
+        if (!may_be_verb(text.p[i]) || !may_begin(text, i)) {
             i++;
+            continue;
         }
+        at = skip_blanks(text, i);
+        if (is_statement(str_sub(text, at, at + FRONT_MOST), COMMENTS_MOST)) {
+            at = statement_end(text, i);
+            found = str_trim(str_sub(text, i, at));
+        }
+        i = at > i ? at : i + 1;
     }
     return found;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+enum { LATIN_MOST = 7 }; /* letters of a Latin name */
 struct row {
     const char *names; /* between blanks */
     enum unit_base base;
@@ -90,10 +91,22 @@ static size_t name_at(struct str s, const char *names)
     return best;
 }
 
+/* Longer than any name. */
+static bool is_long_word(struct str s)
+{
+    size_t n = 0;
+
+    while (n < s.n && n <= LATIN_MOST && is_latin(s.p[n]))
+        n++;
+    return n > LATIN_MOST;
+}
+
 static size_t row_at(struct str s, const struct row **row)
 {
     size_t best = 0;
 
+    if (is_long_word(s))
+        return 0;
     for (size_t i = 0; s.n && i < sizeof(rows) / sizeof(*rows); i++) {
         size_t n = name_at(s, rows[i].names);
 
