@@ -39,6 +39,10 @@ const struct case_sample case_samples[] = {
       "{\"expected\":\"B\",\"choices\":{\"A\":\"臺北\",\"B\":\"北京\"},"
       "\"response\":\"首都是北京，不是臺北\"}" },
     { "choice", "{\"expected\":\"B\",\"response\":\"我認為答案是Ｂ。\"}" },
+    { "code",
+      "{\"expected\":{\"entry\":\"f\",\"prefix\":\"def f():\\n\",\"test\":"
+      "\"assert f()\"},\"options\":{\"language\":\"python\"},"
+      "\"response\":\"def f():\\n  return 1\"}" },
     { "class",
       "{\"expected\":\"甲\",\"options\":{\"labels\":{\"甲\":[\"國\"],\"乙\":[]}},"
       "\"response\":\"不是乙，类别为国。\"}" },
@@ -63,6 +67,17 @@ const struct case_sample case_samples[] = {
       "\"list\"},{\"kind\":\"letter\"},{\"kind\":\"headings\"},{\"kind\":\"title\"}],"
       "\"response\":\"# 尊敬的李老师：\\n1. 好\\n2. 对\\n|a|b|\\n|-|-|\\n|1|2|\\n"
       "此致\\n敬礼\\n小王\"}" },
+    { "constraints",
+      "{\"expected\":[{\"kind\":\"length\",\"unit\":\"sentences\",\"min\":2},"
+      "{\"kind\":\"length\",\"unit\":\"paragraphs\",\"max\":2},{\"kind\":"
+      "\"end\",\"words\":\"了\",\"of\":\"sentence\"},{\"kind\":\"distinct\","
+      "\"of\":\"sentence\"},{\"kind\":\"language\",\"is\":\"zh\"},{\"kind\":"
+      "\"punctuation\",\"without\":\"春天来了，夏。\"},{\"kind\":\"exclude\","
+      "\"words\":[\"冬\",\"秋\"]}],\"response\":\"春天来了。夏天，来了。\"}" },
+    { "constraints",
+      "{\"expected\":[{\"kind\":\"case\",\"is\":\"title\"},{\"kind\":\"include\","
+      "\"words\":[\"a b\",\"c\"],\"mode\":\"any\"},{\"kind\":\"language\","
+      "\"is\":\"en\"}],\"response\":\"A B.\"}" },
     { "exact", "{\"expected\":[\"李白\"],\"response\":\"答案：《李白》。\"}" },
     { "contains", "{\"expected\":{\"all\":[\"春\"],\"none\":[\"冬\"]},"
                   "\"response\":\"春天來了\"}" },
@@ -79,6 +94,9 @@ const struct case_sample case_samples[] = {
       "{\"expected\":[{\"name\":\"f\",\"arguments\":{\"a\":1}},{\"name\":\"g\"}],"
       "\"response\":\"{\\\"name\\\":\\\"f\\\",\\\"arguments\\\":{\\\"a\\\":1}}"
       "{\\\"name\\\":\\\"g\\\"}\"}" },
+    { "list", "{\"expected\":[\"B\",\"D\"],\"response\":\"36．B 37．D\"}" },
+    { "list", "{\"expected\":{\"set\":[\"甲\",\"乙\"]},\"options\":{\"cut\":[{"
+              "\"pattern\":\"[甲乙丙]\"}]},\"response\":\"乙、甲\"}" },
     { "math",
       "{\"expected\":\"3/4\",\"response\":\"答案是 $\\\\frac{6}{8}$。\"}" },
     { "number", "{\"expected\":\"3公里\",\"response\":\"答案是三千米\"}" },
@@ -98,6 +116,9 @@ const struct case_sample case_samples[] = {
     { "sql", "{\"expected\":\"SELECT a FROM t ORDER BY a\",\"options\":{\"db\":"
              "\"CREATE TABLE t(a); INSERT INTO t VALUES (1),(2)\"},"
              "\"response\":\"SELECT a+1-1 FROM t ORDER BY 1\"}" },
+    { "similar",
+      "{\"expected\":\"a cat sat here\",\"options\":{\"metric\":"
+      "\"bleu\",\"unit\":\"words\"},\"response\":\"a cat sat here\"}" },
     { "verse", "{\"expected\":{\"all\":[\"床前\",\"明月\"]},\"response\":"
                "\"牀前，明月光\"}" },
     { NULL, NULL },

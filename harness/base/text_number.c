@@ -37,7 +37,7 @@ static const struct sign units[] = {
 static double sign_at(struct str s, size_t at, const struct sign *signs,
                       size_t n)
 {
-    if (s.n - at < 3)
+    if (s.n - at < 3 || (unsigned char)s.p[at] < 0xE3)
         return -1;
     for (size_t i = 0; i < n; i++)
         if (!memcmp(s.p + at, signs[i].utf8, 3))

@@ -251,8 +251,11 @@ static bool read_weekday(struct reader *r, struct date *d)
 static int name_at(struct reader *r, const char *const *names, int count)
 {
     for (int i = 0; i < count; i++) {
-        size_t n = strlen(names[i]), at = r->at;
+        size_t n, at = r->at;
 
+        if (at >= r->s.n || (r->s.p[at] | 0x20) != (*names[i] | 0x20))
+            continue;
+        n = strlen(names[i]);
         if (strncasecmp(r->s.p + at, names[i], 3) != 0 || r->s.n < at + 3)
             continue;
         if (r->s.n >= at + n && !strncasecmp(r->s.p + at, names[i], n))

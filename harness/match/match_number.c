@@ -68,6 +68,8 @@ static bool may_begin(struct str s, size_t i)
                         str_sub(s, i, i + (c < 0xE0 ? 2 : 3)), 0) != (size_t)-1;
     if (!match_is_digit(s, i) && !strchr("-.$\\", c))
         return false;
+    if (c == '.' && !match_is_digit(s, i + 1))
+        return false;
     if (!i || c == '\\')
         return true;
     before = s.p[i - 1];
