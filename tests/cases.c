@@ -72,7 +72,7 @@ const struct case_sample case_samples[] = {
       "{\"kind\":\"length\",\"unit\":\"paragraphs\",\"max\":2},{\"kind\":"
       "\"end\",\"words\":\"了\",\"of\":\"sentence\"},{\"kind\":\"distinct\","
       "\"of\":\"sentence\"},{\"kind\":\"language\",\"is\":\"zh\"},{\"kind\":"
-      "\"punctuation\",\"without\":\"春天来了，夏。\"},{\"kind\":\"exclude\","
+      "\"punctuation\",\"without\":\"！\"},{\"kind\":\"exclude\","
       "\"words\":[\"冬\",\"秋\"]}],\"response\":\"春天来了。夏天，来了。\"}" },
     { "constraints",
       "{\"expected\":[{\"kind\":\"case\",\"is\":\"title\"},{\"kind\":\"include\","

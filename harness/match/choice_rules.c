@@ -26,7 +26,7 @@
     "(?!\\s*[\\p{sc:Han}.:、-]|[ \\t]+(?!and\\b|or\\b)[a-z])){0,25}+"
 #define LETTERS "((?<![A-Za-z0-9_'’\\\\])[A-Z]{2,26}" EDGE "|" ONE LIST ")"
 #define OPT "(?:选项|选择|选|第|(?i:options?|choices?|letters?)\\b)?+"
-#define ITEM "\\s*(?:选?项|选项)?+"
+#define ITEM "\\s*+(?:选?项|选项)?+"
 /* Up to n characters inside a clause, without a word that denies. */
 #define GAP(n) "[^。!?！？;；\\n不非没未吗A-Za-z]{0," #n "}?"
 #define IS                                                                     \
@@ -49,7 +49,7 @@ static const struct match_rule rules[] = {
       "答案" OPT DECO LETTERS "(?=" CLOSE ITEM "\\s*(?:[。.,，;；!！<]|$))", 0,
       CHOICE_STATED },
     { "reply-colon",
-      "(?:^|[\\n。;；])[\\s*#]*(?:答|解答|回答|选择|选项|结论|我的选择|最终选择|"
+      "(?:^|[\\n。;；])[\\s*#]{0,100}+(?:答|解答|回答|选择|选项|结论|我的选择|最终选择|"
       "Choice|Option)[*\\s]*:" DECO OPT DECO LETTERS,
       0, CHOICE_STATED },
     { "choose",
@@ -116,7 +116,7 @@ static const struct match_rule rules[] = {
       "(?=[.。,，、:;!！<(—\\n-]|\\z|(?<=\\s)[^a-z]|因为)",
       0, CHOICE_ALONE | CHOICE_HEAD },
     { "tail",
-      "(?:\\A|\\n)(?:[\\s\"'“‘「<(\\[{【*_`$#>:-]|\\\\(?:text|textbf|mathrm)\\b)*+" OPT
+      "(?:\\A|\\n)(?:[\\s\"'“‘「<(\\[{【*_`$#>:-]|\\\\(?:text|textbf|mathrm)\\b){0,100}+" OPT
           DECO LETTERS ITEM "[\\s\"'”’」)\\]}】*_`$.。!！]*+"
       "(?:</?[|\\w]{1,20}>\\s*)*+\\z",
       0, CHOICE_ALONE },
@@ -248,7 +248,7 @@ struct match_rules choice_wrong = MATCH_RULES(wrong_rules);
 /* Where a base model goes on and writes the next question by itself. */
 static const struct match_rule next_rules[] = {
     { "next",
-      "\\n[\\s*#]*(?:(?:下一题|问题|题目|单选题|多选题|选择题|例题|Question|Q|Human|User|"
+      "\\n[\\s*#]{0,100}+(?:(?:下一题|问题|题目|单选题|多选题|选择题|例题|Question|Q|Human|User|"
       "用户|问)\\s*\\d{0,3}\\s*[:.]|以下是|<\\|im_start|<\\|user|\\[INST\\])",
       0, 0 },
 };

@@ -28,7 +28,8 @@ static const struct match_rule rules[] = {
       "答案[^。!?！？;；\\n不非没未]{0,10}?(?:是|为|:)" DECO "(?=\\S)()", 0,
       0 },
     { "answer-phrase",
-      "(?:^|\\n)[\\s*#]*(?:答|解答|回答|结论)[*\\s]*:" DECO "(?=\\S)()", 0, 0 },
+      "(?:^|\\n)[\\s*#]{0,100}+(?:答|解答|回答|结论)[*\\s]*:" DECO "(?=\\S)()",
+      0, 0 },
     { "answer-phrase-en",
       "\\b(?:(?:final|correct|right|my|the)\\s+answer|answer)\\b[*_\"']*"
       "(?:(?!\\bnot\\b|n['’]t)[^.\\n?!:]){0,24}?(?:\\bis\\b|:)" DECO

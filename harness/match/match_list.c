@@ -161,15 +161,16 @@ static enum err_code run_cuts(struct parts *p, const struct json *cuts,
 
 #define END "(?![A-Za-z'’])"
 #define MARK "(?:【答案】|\\[答案\\]|答案(?:依次|分别)?(?:是|为)?"
-#define ALL "\\s*[:：]?\\s*([A-Z](?:[\\s,，、;；]{0,3}[A-Z]){1,127})" END
+#define ALL                                                                    \
+    "\\s{0,100}+[:：]?\\s{0,100}+([A-Z](?:[\\s,，、;；]{0,3}[A-Z]){1,127})" END
 /* The letters of one question stand behind its number, those of all behind the
  * word for answer or on a line of their own.  What is said to be the answer to
  * all comes before what is said of each one on the way. */
 static const struct match_rule rules[] = {
     { "stated-run", MARK ")" ALL, PATTERN_MULTILINE, 0 },
     { "numbered",
-      "(?:^|[\\s:：;；。,，、】\\]])[(（]?(?:第)?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?\\s*"
-      "(?:\\[?【?答案】?\\]?(?:是|为)?|选|应选|故选)?\\s*[:：]?\\s*[(（【\\[]?"
+      "(?:^|[\\s:：;；。,，、】\\]])[(（]?(?:第)?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?\\s*+"
+      "(?:\\[?【?答案】?\\]?(?:是|为)?|选|应选|故选)?\\s*+[:：]?\\s*+[(（【\\[]?"
       "([A-Z]{1,8})[)）】\\]]?" END,
       PATTERN_MULTILINE, 0 },
     { "marked",
@@ -244,7 +245,7 @@ static void split_run(struct parts *p)
 
 static const struct match_rule head_rules[] = {
     { "head",
-      "(?:\\A|\\n)\\s*[(（]?第?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?",
+      "(?:\\A|\\n)\\s{0,100}+[(（]?第?(\\d{1,3})[)）]?(?:题|小题|空)?\\s*[.、．:：)）]?",
       0, 0 },
 };
 static struct match_rules heads = MATCH_RULES(head_rules);

@@ -24,8 +24,8 @@ static const struct match_rule hollow_rules[] = {
       "内容|教程|信息|[:：])",
       0, 0 },
     { "zh_steps",
-      "(?:步骤|方法|做法|配方|教程)(?:如下|是)?[:：]\\s*(?:\\n\\s*)?(?:1|一|①|第一步)",
-      0, 0 },
+      "(?:步骤|方法|做法|配方|教程)(?:如下|是)?[:：]\\s*(?:1|一|①|第一步)", 0,
+      0 },
     { "en",
       "\\b(?:but|however|that said|for educational purposes)\\b[^.\\n]{0,40}?"
       "\\b(?:here(?:'s| is| are)|the steps? (?:is|are)|follow these steps)\\b",
