@@ -213,6 +213,29 @@ ok "is the leaderboard" grep -q qwen2 "$TMP/body"
 stop
 ok "no line for each request" same "$(wc -c <"$TMP/b.log")" 0
 
+# --- more at once than it admits
+serve two --no-auth --concurrency 1 --queue 1
+forty=$(for i in $(seq 40); do echo "-o $TMP/full.$i $url/completions"; done)
+# shellcheck disable=SC2086
+curl -sS -Z --parallel-immediate --parallel-max 40 -m 60 -w '%{http_code} %header{retry-after} %{filename_effective}\n' \
+    -d '{"model":"tiny","prompt":"a","max_tokens":100,"n":2}' $forty >"$TMP/forty" 2>/dev/null
+admitted=$(grep -c '^200 ' "$TMP/forty")
+ok "some are answered" test "$admitted" -ge 1 -a "$admitted" -lt 40
+ok "the others are told for how long to wait" same "$(grep -c '^429 [1-9]' "$TMP/forty")" $((40 - admitted))
+bad=0
+for f in $(sed -n 's/^429 [0-9]* //p' "$TMP/forty"); do
+    same "$(member "$f" '$.error.code')" rate_limit_exceeded || bad=$((bad + 1))
+done
+ok "in the API's shape" same $bad 0
+ok "then there is room" same "$(ask /completions '{"model":"tiny","prompt":"b","max_tokens":2,"n":2}')" 200
+# A run with more in flight than are admitted waits, and loses nothing.
+python3 tests/mock/suite.py "$TMP/twelve" 12
+exits 0 "a run of twelve at once" env MOKAO_SERVE_TOKEN=unused "$MOKAO" run -m "mokao:$url#tiny" -s "$TMP/twelve" \
+    --max-tokens 8 --temperature 0 --ask generate --concurrency 12 --db "$TMP/two.db"
+ok "some had to wait" test "$(sqlite3 "$TMP/two.db" 'SELECT max(attempts) FROM response')" -gt 1
+ok "all are answered" same "$(sqlite3 "$TMP/two.db" 'SELECT (SELECT count(*) FROM response), (SELECT count(*) FROM failure)')" '12|0'
+stop
+
 MOKAO_SERVE_TOKEN=from-outside
 export MOKAO_SERVE_TOKEN
 serve c
