@@ -43,7 +43,9 @@ static const struct argp_option rows[] = {
     { "budget", OPT_BUDGET, "CNY", 0,
       "stop before this call costs more (exit status 3)", 0 },
     { "rate", OPT_RATE, "CUR=CNY", 0,
-      "worth of one unit of a currency (USD=7.1); repeatable", 0 },
+      "worth of one unit of a currency (USD: 7.1, a round default); "
+      "repeatable",
+      0 },
     { "json", OPT_JSON, NULL, 0, "print the summary as JSON", 0 },
     { 0 },
 };

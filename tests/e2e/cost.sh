@@ -61,6 +61,8 @@ low=$(member cost_cny.low) likely=$(member cost_cny.likely) high=$(member cost_c
 ok "has a price between bounds" same "$(sqlite3 :memory: "SELECT 0 < $low AND $low < $likely AND $likely < $high")" 1
 ok "by a rate that is named" same "$(sqlite3 "$TMP/dry.db" "SELECT count(*) FROM price WHERE currency = 'USD' AND
     rate_date IS NOT NULL AND source IS NOT NULL")" 1
+exits 0 "the program's own rate" "$MOKAO" run -m openai:gpt-4 -s logic --limit 1 --db "$TMP/dry.db" --dry-run
+says out "1 USD = 7.1 CNY (2025-11, round default, see --rate)"
 ok "takes its time" same "$(member seconds)" "$(member requests)"
 exits 0 "an unknown price is said" "$MOKAO" run -m "replay:$TMP/r.jsonl" -s logic --db "$TMP/dry.db" --dry-run
 says out "cost           unknown: no price is known"
