@@ -244,27 +244,34 @@ static void sort_children(const struct growing *g, struct child *sorted,
               by_rune);
 }
 
-/* A node's number is its place in that order, the root before all. */
-static void set_node(struct word_tree *t, const struct growing *g, size_t old,
-                     const uint32_t *first, size_t number, double all)
+/* The children of each node are put behind all that stand already, from the
+ * root on: level by level.  from[k] is the k-th node's number in the growing
+ * tree. */
+static void set_nodes(struct word_tree *t, const struct growing *g,
+                      const struct child *sorted, const uint32_t *first,
+                      uint32_t *from, double all)
 {
-    double f = g->nodes[old].frequency;
+    uint32_t n = 1;
 
-    t->runes[number] = g->nodes[old].rune;
-    t->nodes[number] = (struct word_node){
-        .first = first[old] + 1,
-        .n = first[old + 1] - first[old],
-        .weight = f > 0 ? log(f) - all : NO_WORD,
-    };
+    for (size_t k = 0; k < g->n; k++) {
+        size_t old = from[k];
+        double f = g->nodes[old].frequency;
+
+        t->nodes[k] =
+            (struct word_node){ .rune = g->nodes[old].rune,
+                                .first = n,
+                                .weight = f > 0 ? log(f) - all : NO_WORD };
+        for (size_t i = first[old]; i < first[old + 1]; i++)
+            from[n++] = sorted[i].node;
+    }
+    t->nodes[g->n].first = n;
 }
 
 static void set_begin(struct word_tree *t)
 {
-    const struct word_node *root = &t->nodes[0];
-
-    for (uint32_t i = root->first; i < root->first + root->n; i++)
-        if (words_is_han(t->runes[i]))
-            t->begin[t->runes[i] - WORDS_HAN] = i;
+    for (uint32_t i = t->nodes[0].first; i < t->nodes[1].first; i++)
+        if (words_is_han(t->nodes[i].rune))
+            t->begin[t->nodes[i].rune - WORDS_HAN] = i;
 }
 
 static enum err_code settle(struct word_tree *t, const struct growing *g,
@@ -272,24 +279,22 @@ static enum err_code settle(struct word_tree *t, const struct growing *g,
 {
     struct child *sorted = mem_array(g->n, sizeof(*sorted));
     uint32_t *first = mem_array(g->n + 1, sizeof(*first));
+    uint32_t *from = mem_array(g->n, sizeof(*from));
     double all = log((double)total);
     bool fine;
 
-    t->n = g->n;
     t->unseen = -all;
-    t->nodes = mem_array(g->n, sizeof(*t->nodes));
-    t->runes = mem_array(g->n, sizeof(*t->runes));
+    t->nodes = mem_array(g->n + 1, sizeof(*t->nodes));
     t->begin = mem_array(WORDS_HAN_END - WORDS_HAN, sizeof(*t->begin));
-    fine = sorted && first && t->nodes && t->runes && t->begin;
+    fine = sorted && first && from && t->nodes && t->begin;
     if (fine) {
         sort_children(g, sorted, first);
-        set_node(t, g, 0, first, 0, all);
-        for (size_t i = 1; i < g->n; i++)
-            set_node(t, g, sorted[i - 1].node, first, i, all);
+        set_nodes(t, g, sorted, first, from, all);
         set_begin(t);
     }
     mem_free(sorted);
     mem_free(first);
+    mem_free(from);
     return fine ? ERR_OK : no_memory(e);
 }
 
@@ -315,28 +320,25 @@ enum err_code word_tree_init(struct word_tree *t, const char *name,
 void word_tree_free(struct word_tree *t)
 {
     mem_free(t->nodes);
-    mem_free(t->runes);
     mem_free(t->begin);
     *t = (struct word_tree){ 0 };
 }
 
 uint32_t word_tree_step(const struct word_tree *t, uint32_t node, int32_t rune)
 {
-    uint32_t from = t->nodes[node].first, n = t->nodes[node].n;
+    uint32_t from = t->nodes[node].first, end = t->nodes[node + 1].first;
 
     if (!node && words_is_han(rune))
         return t->begin[rune - WORDS_HAN];
-    while (n) {
-        uint32_t half = n / 2;
+    while (from < end) {
+        uint32_t half = from + (end - from) / 2;
 
-        if (t->runes[from + half] == rune)
-            return from + half;
-        if (t->runes[from + half] < rune) {
-            from += half + 1;
-            n -= half + 1;
-        } else {
-            n = half;
-        }
+        if (t->nodes[half].rune == rune)
+            return half;
+        if (t->nodes[half].rune < rune)
+            from = half + 1;
+        else
+            end = half;
     }
     return 0;
 }

@@ -31,17 +31,17 @@ enum err_code word_next(struct io_lines *lines, const char *name,
                         struct err *e) MUST_CHECK;
 
 /* All words and their beginnings, a tree; node 0 is the empty beginning.  The
- * children of a node have neighbouring numbers, in the order of characters. */
+ * nodes stand level by level; those of one parent are neighbours, sorted by
+ * character, and end where those of the next node begin. */
 struct word_node {
-    uint32_t first, n; /* children */
-    double weight;     /* log of the word's share of all frequencies */
+    int32_t rune;   /* that leads here */
+    uint32_t first; /* child */
+    double weight;  /* log of the word's share of all frequencies */
 };
 struct word_tree {
-    struct word_node *nodes;
-    int32_t *runes; /* of a node: the character that leads to it */
-    size_t n;
-    uint32_t *begin; /* the node of each Han character as a beginning */
-    double unseen;   /* the weight of a character that is no word */
+    struct word_node *nodes; /* and one more, which ends the last */
+    uint32_t *begin;         /* the node of each Han character as a beginning */
+    double unseen;           /* the weight of a character that is no word */
 };
 /* `text` is the file's content; `name` is for messages. */
 enum err_code word_tree_init(struct word_tree *t, const char *name,
