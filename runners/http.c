@@ -22,6 +22,7 @@
 enum {
     EVENTS = 16,      /* taken from epoll at once */
     CHECK_MS = 50,    /* between looks at the times of calls */
+    STREAMS = 1000,   /* of a connection; libcurl's own limit is 100 */
     SPARE_FILES = 64, /* beside the connections: database, logs ... */
     SOCKET_BIT = 32   /* an event with bits above is a transfer's own socket */
 };
@@ -127,6 +128,8 @@ static enum err_code open_multi(struct http *h, size_t connections,
     curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
     curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)connections);
+    /* How many calls share a connection is the server's to say. */
+    curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
     return ERR_OK;
 }
 

@@ -368,6 +368,8 @@ START_TEST(a_stream_is_an_answer_only_with_its_end)
         { STREAM DELTA("一") DELTA("二") STOP, "一二" },
         { STREAM ": ping\n\n" DELTA("一") STOP, "一" },
         { STREAM DELTA("一") "data: [DONE]\n\n", "一" },
+        /* a model that repeats itself, as far as can be known */
+        { STREAM DELTA("哈") DELTA("哈") STOP, "哈哈" },
         { STREAM DELTA("一") DELTA("二"), NULL },
         { STREAM DELTA("一") "data: {\"choices\":[{\"de", NULL },
         { STREAM DELTA("一") "data: {\"error\":{\"message\":\"x\"}}\n\n",

@@ -116,6 +116,14 @@ if [ -n "$full" ]; then
     ok "40 right answers, none asked twice" judge complete "$TMP/m" "$TMP/away.db" 40 0
     ok "they did end" test "$(connections)" -ge 2
 
+    # As many on a connection as the server takes.
+    front_stop
+    front --frontend-http2-max-concurrent-streams=1000
+    : >"$TMP/m/log"
+    exits 0 "300 in flight" run one mock~delay2000 300 --concurrency 300
+    ok "300 right answers over one connection" judge complete "$TMP/m" "$TMP/one.db" 300 0
+    ok "over one connection" same "$(connections)" 1
+
     # More at a time than a connection takes: none waits for room in it.  (Those
     # beyond it get a connection each: so libcurl does once it knows of HTTP/2.)
     front_stop
