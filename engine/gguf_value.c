@@ -1,5 +1,5 @@
-/* The typed getters of a GGUF file's metadata.  The values were checked when the
- * file was opened; they stay in the map and may be unaligned: all loads are
+/* The typed getters of a GGUF file's metadata.  The values were checked when
+ * the file was opened; they stay in the map and may be unaligned: all loads are
  * memcpy. */
 #include "engine/gguf.h"
 

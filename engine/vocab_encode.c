@@ -1,5 +1,5 @@
-/* From text to ids: special tokens are searched for, what is between them goes to
- * the kind of tokenizer.
+/* From text to ids: special tokens are searched for, what is between them goes
+ * to the kind of tokenizer.
  *
  * Special tokens are cut out longest first over the whole text, not leftmost
  * first: for each length that occurs, one pass over the text looks up those

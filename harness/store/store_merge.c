@@ -4,8 +4,8 @@
  * identifies its rows (fingerprint, digest, hash, S1 for samples) and the pairs
  * of numbers are kept in temporary tables map_*(old, new) for the tables that
  * refer to them.  A sample that both hold keeps this one's response, score and
- * history; errors of both are kept, and what judges and people said.  All is one transaction: a merge that is
- * killed has not happened. */
+ * history; errors of both are kept, and what judges and people said.  All is
+ * one transaction: a merge that is killed has not happened. */
 #include <stddef.h>
 #include <sys/stat.h>
 
