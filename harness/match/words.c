@@ -458,16 +458,17 @@ static enum err_code add_shared(const struct words **out,
     struct shared *s = mem_zalloc(sizeof(*s));
     enum err_code rc;
 
-    if (!s || !copy_setting(&s->dictionary, dictionary) ||
+    if (!s)
+        return err_set(e, ERR_NOMEM, "words: out of memory");
+    if (!copy_setting(&s->dictionary, dictionary) ||
         !copy_setting(&s->model, model))
         rc = err_set(e, ERR_NOMEM, "words: out of memory");
     else
         rc = words_open(&s->words, dictionary, model, &s->fault);
-    if (s && s->fault.code)
+    if (s->fault.code)
         *e = s->fault;
     if (rc && rc != ERR_FORMAT) {
-        if (s)
-            shared_free(s);
+        shared_free(s);
         return rc;
     }
     s->next = list.first;

@@ -73,7 +73,7 @@ enum err_code word_model_read_jieba(struct word_model *m, const char *folder,
 void word_model_free(struct word_model *m);
 /* The likeliest place of each of n Han characters. */
 void word_model_places(const struct word_model *m, const int32_t *runes,
-                       size_t n, unsigned char *places);
+                       size_t n, unsigned char *out);
 
 /* Reads a file whole and checks that it is UTF-8. */
 enum err_code words_read_file(const char *path, struct buf *out,
