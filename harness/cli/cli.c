@@ -3,11 +3,13 @@
 #include "harness/cli/cmd.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/base/text.h"
 
@@ -273,6 +275,47 @@ bool cli_stderr_is_terminal(void)
 bool cli_stdout_is_terminal(void)
 {
     return isatty(STDOUT_FILENO);
+}
+
+/* --- progress ------------------------------------------------------------- */
+
+void cli_progress_begin(struct cli_progress *p)
+{
+    *p = (struct cli_progress){ .shown_ns = io_now_ns(),
+                                .terminal = cli_stderr_is_terminal() };
+}
+
+bool cli_progress_due(struct cli_progress *p, bool now)
+{
+    int64_t ns = io_now_ns();
+
+    if (!now && ns - p->shown_ns < (p->terminal ? 100000000 : 1000000000))
+        return false;
+    p->shown_ns = ns;
+    return true;
+}
+
+void cli_progress_show(struct cli_progress *p, bool last, const char *fmt, ...)
+{
+    va_list ap;
+
+    p->open = p->terminal && !last;
+    if (p->terminal)
+        fputc('\r', stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    if (p->terminal)
+        fputs("\033[K", stderr);
+    if (!p->open)
+        fputc('\n', stderr);
+}
+
+void cli_progress_end(struct cli_progress *p)
+{
+    if (p->open)
+        fputs("\r\033[K", stderr);
+    p->open = false;
 }
 
 /* --- for people ----------------------------------------------------------- */

@@ -87,6 +87,22 @@ enum err_code cli_print(const struct buf *b, struct err *e) MUST_CHECK;
 const volatile sig_atomic_t *cli_catch_signals(void);
 bool cli_stderr_is_terminal(void);
 bool cli_stdout_is_terminal(void);
+
+/* A line on stderr that tells how far a call is: drawn over on a terminal, ten
+ * times a second at the most, else written anew, once a second. */
+struct cli_progress {
+    int64_t shown_ns;
+    bool terminal, open; /* open: a line stands there to be drawn over */
+};
+void cli_progress_begin(struct cli_progress *p);
+/* Whether it is time for a line; now: in any case. */
+bool cli_progress_due(struct cli_progress *p, bool now);
+/* The last line is not drawn over. */
+void cli_progress_show(struct cli_progress *p, bool last, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* Takes a line away that would be drawn over. */
+void cli_progress_end(struct cli_progress *p);
+
 /* "1.2 GB", "3 min 05 s" for people. */
 void cli_human_bytes(double bytes, char *out, size_t n);
 void cli_human_time(int64_t ms, char *out, size_t n);

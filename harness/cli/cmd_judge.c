@@ -144,23 +144,16 @@ struct session {
     bool estimated;
     size_t n_labels;
     struct cli_record record;
-    int64_t shown_ns;
-    bool shown;
+    struct cli_progress shown;
 };
 
 static void on_progress(void *user, const struct judge_progress *p)
 {
     struct session *s = user;
-    bool terminal = cli_stderr_is_terminal();
-    int64_t now = io_now_ns();
 
-    if (now - s->shown_ns < (terminal ? 100000000 : 1000000000))
-        return;
-    s->shown_ns = now;
-    s->shown = true;
-    fprintf(stderr, "%s%zu/%zu, %zu verdicts, %zu failed%s",
-            terminal ? "\r" : "", p->done, p->total, p->read, p->failed,
-            terminal ? "\033[K" : "\n");
+    if (cli_progress_due(&s->shown, false))
+        cli_progress_show(&s->shown, false, "%zu/%zu, %zu verdicts, %zu failed",
+                          p->done, p->total, p->read, p->failed);
 }
 
 static enum err_code on_exchange(void *user, const struct request *q,
@@ -296,8 +289,7 @@ static enum err_code ask(struct session *s, struct err *e)
     struct err end;
 
     s->estimated = s->o->dry_run && !rc;
-    if (s->shown && cli_stderr_is_terminal())
-        fputs("\r\033[K", stderr);
+    cli_progress_end(&s->shown);
     if (store_end_run(s->store, s->params.run, state, io_wall_ms(), &end) &&
         !rc) {
         *e = end;
@@ -352,6 +344,7 @@ static int run(int argc, char **argv)
     }
     arena_init(&s.arena, 0);
     s.purse.limit = o.asking.budget;
+    cli_progress_begin(&s.shown);
     rc = run_session(&s, argc, argv, &e) ? cli_fail(&e) : 0;
     close_session(&s);
 done:

@@ -136,7 +136,7 @@ struct scoring {
     bool bos;
     int32_t *tokens; /* of a window */
     float *logits;   /* CHUNK rows */
-    int64_t shown_ns;
+    struct cli_progress shown;
     struct arena arena;
 };
 
@@ -202,14 +202,10 @@ static enum err_code score_window(struct scoring *s, size_t start, size_t end,
 
 static void show_progress(struct scoring *s, size_t done)
 {
-    bool terminal = cli_stderr_is_terminal(), last = done == s->ids.n;
-    int64_t now = io_now_ns();
+    bool last = done == s->ids.n;
 
-    if (!(last && terminal) && now - s->shown_ns < 1000000000)
-        return;
-    s->shown_ns = now;
-    fprintf(stderr, "%s%zu of %zu tokens%s", terminal ? "\r" : "", done,
-            s->ids.n, terminal && !last ? "\033[K" : "\n");
+    if (cli_progress_due(&s->shown, last && s->shown.terminal))
+        cli_progress_show(&s->shown, last, "%zu of %zu tokens", done, s->ids.n);
 }
 
 static enum err_code score_all_windows(struct scoring *s, struct err *e)
@@ -444,7 +440,7 @@ static int run(int argc, char **argv)
     arena_init(&s.arena, 0);
     buf_init(&s.text, MAX_TEXT);
     s.signals = cli_catch_signals();
-    s.shown_ns = io_now_ns();
+    cli_progress_begin(&s.shown);
     rc = perplexity(&s, &e) ? cli_fail(&e) : 0;
     mem_free(s.logits);
     mem_free(s.tokens);

@@ -109,7 +109,8 @@ struct session {
     uint64_t bytes_from, bytes_to;
     size_t losses; /* tensors that were quantised already */
     const volatile sig_atomic_t *signals;
-    int64_t started_ns, shown_ns;
+    int64_t started_ns;
+    struct cli_progress shown;
     struct arena arena;
 };
 
@@ -145,18 +146,11 @@ static bool is_float(const char *type)
 
 static void show_progress(struct session *s, const struct mk_quantized *t)
 {
-    bool terminal = cli_stderr_is_terminal(), last = t->i + 1 == t->n;
-    int64_t now = io_now_ns();
+    bool last = t->i + 1 == t->n;
 
-    if (now - s->shown_ns < (terminal ? 100000000 : 1000000000) &&
-        !(last && terminal))
-        return;
-    s->shown_ns = now;
-    fprintf(stderr, "%s%zu/%zu %s %s -> %s%s", terminal ? "\r" : "", t->i + 1,
-            t->n, t->name, t->from, t->to,
-            !terminal ? "\n"
-            : last    ? "\033[K\n"
-                      : "\033[K");
+    if (cli_progress_due(&s->shown, last && s->shown.terminal))
+        cli_progress_show(&s->shown, last, "%zu/%zu %s %s -> %s", t->i + 1,
+                          t->n, t->name, t->from, t->to);
 }
 
 static bool on_tensor(void *user, const struct mk_quantized *t)
@@ -256,7 +250,8 @@ static int run(int argc, char **argv)
         return rc - 1;
     arena_init(&s.arena, 0);
     s.signals = cli_catch_signals();
-    s.started_ns = s.shown_ns = io_now_ns();
+    s.started_ns = io_now_ns();
+    cli_progress_begin(&s.shown);
     rc = quantize(&s, &e) ? cli_fail(&e) : 0;
     mem_free(s.lines);
     arena_free(&s.arena);

@@ -25,8 +25,7 @@ struct session {
     const volatile sig_atomic_t *interrupts;
     const struct asked *group; /* under way */
     size_t n_group;
-    int64_t shown_ns;
-    bool terminal; /* stderr is one */
+    struct cli_progress shown;
     struct rates rates;
     struct purse purse;
     struct arena arena;
@@ -97,7 +96,6 @@ static void on_progress(void *user, const struct run_progress *p)
     bool last;
     struct meter money = { 0 };
     struct run_progress sum = { .eta_ms = -1, .meter = &money };
-    int64_t now = io_now_ns();
     char who[80], line[512];
 
     snprintf(who, sizeof who, "%s", s->group->spec.id);
@@ -110,15 +108,10 @@ static void on_progress(void *user, const struct run_progress *p)
         p = &sum;
     }
     last = p->done == p->total;
-    if (!p->total ||
-        (!last && now - s->shown_ns < (s->terminal ? 100000000 : 1000000000)))
+    if (!p->total || !cli_progress_due(&s->shown, last))
         return;
-    s->shown_ns = now;
     format_progress(who, p, line, sizeof line);
-    if (s->terminal)
-        fprintf(stderr, "\r%s\033[K%s", line, last ? "\n" : "");
-    else
-        fprintf(stderr, "%s\n", line);
+    cli_progress_show(&s->shown, last, "%s", line);
 }
 
 /* --- recording ------------------------------------------------------------- */
@@ -509,7 +502,7 @@ static enum err_code run_session(struct session *s, int argc, char **argv,
 static int run(int argc, char **argv)
 {
     struct run_options o;
-    struct session s = { .o = &o, .terminal = cli_stderr_is_terminal() };
+    struct session s = { .o = &o };
     struct err e;
     int rc = run_options_parse(&o, argc, argv);
 
@@ -520,6 +513,7 @@ static int run(int argc, char **argv)
     arena_init(&s.arena, 0);
     buf_init(&s.out, (size_t)16 << 20);
     s.purse.limit = o.asking.budget;
+    cli_progress_begin(&s.shown);
     s.interrupts = cli_catch_signals();
     rc = run_session(&s, argc, argv, &e) ? cli_fail(&e) : err_status(s.worst);
     cli_record_close(&s.record);

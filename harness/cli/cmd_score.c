@@ -16,8 +16,7 @@ struct options {
     struct score_params params;
     const struct report_format *format; /* of --diff */
     bool json;
-    int64_t shown_ns; /* when progress was last shown, or the start */
-    bool shown;
+    struct cli_progress shown;
 };
 
 static const struct argp_option rows[] = {
@@ -76,17 +75,9 @@ static const struct argp argp = {
 static void on_progress(void *user, int64_t done, int64_t n)
 {
     struct options *o = user;
-    bool terminal = cli_stderr_is_terminal();
-    int64_t now = io_now_ns();
 
-    if (now - o->shown_ns < (terminal ? 100000000 : 1000000000))
-        return;
-    o->shown_ns = now;
-    o->shown = true;
-    fprintf(stderr,
-            terminal ? "\r%" PRId64 "/%" PRId64 "\033[K"
-                     : "%" PRId64 "/%" PRId64 "\n",
-            done, n);
+    if (cli_progress_due(&o->shown, false))
+        cli_progress_show(&o->shown, false, "%" PRId64 "/%" PRId64, done, n);
 }
 
 static void print_json(const struct score_totals *t, struct buf *out)
@@ -168,13 +159,12 @@ static enum err_code score(struct options *o, struct err *e)
     enum err_code rc =
         store_open(&s, o->db, o->params.dry_run || !io_exists(o->db), e);
 
-    o->shown_ns = io_now_ns();
+    cli_progress_begin(&o->shown);
     o->params.progress = on_progress;
     o->params.user = o;
     if (!rc)
         rc = score_all(s, &o->params, &t, e);
-    if (o->shown && cli_stderr_is_terminal())
-        fputs("\r\033[K", stderr);
+    cli_progress_end(&o->shown);
     if (!rc && o->params.changes)
         rc = print_changes(o, s, e);
     if (!rc)
