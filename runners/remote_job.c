@@ -267,7 +267,7 @@ static bool mint_again(struct job *j)
 static void fail_job(struct job *j, int64_t now)
 {
     struct lane *l = j->lane;
-    const struct failure *f = &j->reading.failure;
+    struct failure *f = &j->reading.failure;
 
     j->failures++;
     if (f->class == FAULT_RATE) {
@@ -276,6 +276,8 @@ static void fail_job(struct job *j, int64_t now)
     }
     if (mint_again(j))
         return;
+    if (f->class == FAULT_TOKEN) /* there is no newer one to be had */
+        f->class = FAULT_KEY;
     if (may_retry(j)) {
         wait_until(
             j, now + pace_backoff(j->failures, f->retry_ns, lane_chance(l)));

@@ -49,7 +49,7 @@ static enum err_code read_token(struct lane *l, struct err *e)
 static void mint_failed(struct lane *l, struct failure *f)
 {
     struct mint *t = &l->mint;
-    const char *m;
+    const char *m, *why = NULL;
 
     t->failures++;
     if (!fault_is_fatal(f->class) && t->failures <= l->model->params.retries) {
@@ -58,7 +58,10 @@ static void mint_failed(struct lane *l, struct failure *f)
         return;
     }
     m = failure_message(l->model, f, t->failures, STOP_WORDS, &t->arena);
-    lane_stop(l, lane_code(f->code), m ? m : "no token");
+    if (m)
+        why = arena_printf(&t->arena, "%s: stopped, there is no token: %s",
+                           l->model->model.id, m);
+    lane_stop(l, lane_code(f->code), why ? why : "no token");
 }
 
 static void mint_done(void *user, const struct http_result *r)

@@ -116,12 +116,17 @@ if [ -n "$full" ]; then
     ok "40 right answers, none asked twice" judge complete "$TMP/m" "$TMP/away.db" 40 0
     ok "they did end" test "$(connections)" -ge 2
 
-    # As many on a connection as the server takes.
+    # As many on a connection as the server takes, if it says so before they are
+    # sent: libcurl takes 100 for granted until then.
     front_stop
     front --frontend-http2-max-concurrent-streams=1000
-    : >"$TMP/m/log"
-    exits 0 "300 in flight" run one mock~delay2000 300 --concurrency 300
-    ok "300 right answers over one connection" judge complete "$TMP/m" "$TMP/one.db" 300 0
+    for try in 1 2 3; do
+        : >"$TMP/m/log"
+        : >"$TMP/access"
+        exits 0 "300 in flight" run one$try mock~delay2000 300 --concurrency 300
+        ok "300 right answers" judge complete "$TMP/m" "$TMP/one$try.db" 300 0
+        [ "$(connections)" -gt 1 ] || break
+    done
     ok "over one connection" same "$(connections)" 1
 
     # More at a time than a connection takes: none waits for room in it.  (Those

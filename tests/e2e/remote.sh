@@ -59,8 +59,10 @@ exits 0 "tokens that have expired" "$MOKAO" run -m baidu_qianfan_v1 -m huawei_pa
 # A key that is wrong stops its model at once, and only that; one that is
 # missing is named.
 : >"$TMP/m/log"
-exits 4 "wrong keys" env OPENAI_API_KEY=sk-mock-wrong GEMINI_API_KEY=wrong TENCENTCLOUD_SECRET_KEY=wrong IFLYTEK_SPARK_API_SECRET=wrong \
-    SENSENOVA_API_KEY= SENSENOVA_SECRET_ACCESS_KEY=wrong "$MOKAO" run -m openai -m gemini -m tencent_hunyuan -m iflytek_spark_ws -m sensenova -m moonshot \
+exits 4 "wrong keys" env OPENAI_API_KEY=sk-mock-wrong GEMINI_API_KEY=wrong TENCENTCLOUD_SECRET_KEY=wrong \
+    IFLYTEK_SPARK_API_SECRET=wrong SENSENOVA_API_KEY= SENSENOVA_SECRET_ACCESS_KEY=wrong HUAWEICLOUD_SDK_SK=wrong \
+    QIANFAN_SK=wrong "$MOKAO" run -m openai -m gemini -m tencent_hunyuan -m iflytek_spark_ws -m sensenova -m huawei_pangu \
+    -m baidu_qianfan_v1 -m moonshot \
     --models "$TMP/m/models.json" -s "$TMP/colours" --ask generate --rpm 100000 --concurrency 1 \
     --db "$TMP/wrong.db"
 cat "$TMP/out" "$TMP/err" >>"$TMP/said"
@@ -68,6 +70,9 @@ for m in openai gemini; do
     says err "$m: stopped, 3 requests in a row failed: $m: HTTP 40"
 done
 says err "check the key and what it may use (GEMINI_API_KEY)"
+# A token that is refused for ever is a wrong key in the end.
+says err "huawei_pangu: stopped, 3 requests in a row failed: pangu: HTTP 401"
+says err "baidu_qianfan_v1: stopped, there is no token: qianfan_v1: HTTP 401"
 says out " not asked, 0 stored before"
 ok "are found out soon" test "$(grep -c '"denied"' "$TMP/m/log")" -le 30
 ok "as what they are" same "$(sqlite3 "$TMP/wrong.db" "SELECT DISTINCT code FROM failure")" AUTH
