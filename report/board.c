@@ -542,7 +542,7 @@ enum err_code board_load(struct board *b, const struct report_params *p,
                          const char *by, struct err *e)
 {
     struct load l = { .b = b, .p = p, .by = find_by(by), .no_params = -1 };
-    enum err_code rc = report_check_models(p, e);
+    enum err_code rc = report_check_chosen(p, e);
 
     *b = (struct board){ .arena = p->arena };
     if (rc)

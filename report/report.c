@@ -158,33 +158,83 @@ const char *report_json_list(struct arena *a, const char *const *v, size_t n)
 
 /* --- choosing models ------------------------------------------------------ */
 
+/* A name that is looked for; the nearest of those that are there. */
+struct look_up {
+    const char *name;
+    struct arena *a;
+    const char *nearest;
+    size_t distance;
+    bool found;
+};
+
 static enum err_code add_found(void *user, const struct store_row *r,
                                struct err *e)
 {
-    bool *found = user;
-
     (void)r;
     (void)e;
-    *found = true;
+    ((struct look_up *)user)->found = true;
     return ERR_OK;
 }
 
-enum err_code report_check_models(const struct report_params *p, struct err *e)
+static enum err_code add_near(void *user, const struct store_row *r,
+                              struct err *e)
 {
-    for (size_t i = 0; i < p->n_models; i++) {
-        bool found = false;
-        enum err_code rc = store_query(
-            p->store, "SELECT 1 FROM model WHERE id = ?1 OR name = ?1",
-            add_found, &found, e, "s", p->models[i]);
-        if (rc)
-            return rc;
-        if (!found)
-            return err_set(e, ERR_FORMAT,
-                           "no model \"%s\" in the database: mokao report "
-                           "rank names those there are",
-                           p->models[i]);
-    }
-    return ERR_OK;
+    struct look_up *l = user;
+    size_t d = text_distance(str_of(l->name), row_str(r, 0));
+
+    if (l->nearest && d >= l->distance)
+        return ERR_OK;
+    l->distance = d;
+    l->nearest = arena_strdup(l->a, row_text(r, 0));
+    return l->nearest ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a name");
+}
+
+/* `what` is looked for by `one`, which has rows when it is there; `all` lists
+ * the names of its kind. */
+static enum err_code check_name(const struct report_params *p, const char *what,
+                                const char *name, const char *one,
+                                const char *all, struct err *e)
+{
+    struct look_up l = { .name = name, .a = p->arena };
+
+    if (store_query(p->store, one, add_found, &l, e, "s", name))
+        return e->code;
+    if (l.found)
+        return ERR_OK;
+    if (store_query(p->store, all, add_near, &l, e, ""))
+        return e->code;
+    if (!l.nearest)
+        return err_set(e, ERR_FORMAT,
+                       "no %s \"%s\" in the database: it holds none", what,
+                       name);
+    return err_set(e, ERR_FORMAT,
+                   "no %s \"%s\" in the database; did you mean \"%s\"?", what,
+                   name, l.nearest);
+}
+
+enum err_code report_check_chosen(const struct report_params *p, struct err *e)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < p->n_models && !rc; i++)
+        rc = check_name(p, "model", p->models[i],
+                        "SELECT 1 FROM model WHERE id = ?1 OR name = ?1",
+                        "SELECT id FROM model UNION SELECT name FROM model", e);
+    for (size_t i = 0; i < p->n_suites && !rc; i++)
+        rc = check_name(
+            p, "suite", p->suites[i],
+            "SELECT 1 FROM suite AS su WHERE su.id GLOB ?1 OR EXISTS (SELECT 1"
+            " FROM suite_item AS si WHERE si.suite = su.pk AND"
+            " su.id || '/' || si.subset GLOB ?1) LIMIT 1",
+            "SELECT id FROM suite UNION SELECT DISTINCT su.id || '/' ||"
+            " si.subset FROM suite AS su JOIN suite_item AS si"
+            " ON si.suite = su.pk WHERE si.subset <> ''",
+            e);
+    for (size_t i = 0; i < p->n_args && !rc; i++)
+        rc = check_name(p, "item", p->args[i],
+                        "SELECT 1 FROM suite_item WHERE id = ?1 LIMIT 1",
+                        "SELECT DISTINCT id FROM suite_item LIMIT 20000", e);
+    return rc;
 }
 
 enum err_code report_query(const struct report_params *p, const char *sql,

@@ -99,8 +99,9 @@ const struct column *report_columns(const struct report_params *p,
  * a query.  In the arena. */
 const char *report_json_list(struct arena *a, const char *const *v, size_t n);
 
-/* Fails when a chosen model is not in the database. */
-enum err_code report_check_models(const struct report_params *p,
+/* Fails when a chosen model, suite or item is not in the database; the message
+ * names the nearest. */
+enum err_code report_check_chosen(const struct report_params *p,
                                   struct err *e) MUST_CHECK;
 /* Runs a query whose parameters are the models and the suites chosen. */
 enum err_code report_query(const struct report_params *p, const char *sql,

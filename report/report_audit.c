@@ -325,7 +325,7 @@ static enum err_code make(const struct report_params *p, struct table **tables,
 
     if (!t)
         return err_set(e, ERR_NOMEM, "no memory for the report");
-    rc = report_check_models(p, e);
+    rc = report_check_chosen(p, e);
     if (!rc)
         rc = load(p, &rows, e);
     if (!rc)

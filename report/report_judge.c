@@ -519,7 +519,7 @@ static enum err_code make(const struct report_params *p, struct table **tables,
 
     if (!t)
         return no_memory(e);
-    if (report_check_models(p, e) || load(p, &j, e) || fill(p, &j, t, e))
+    if (report_check_chosen(p, e) || load(p, &j, e) || fill(p, &j, t, e))
         return e->code;
     *tables = t;
     *n = 2;

@@ -193,7 +193,7 @@ static enum err_code make(const struct report_params *p, struct table **tables,
 {
     struct loaded l = { .a = p->arena };
     const struct column *cols = report_columns(p, words, N_COLS);
-    enum err_code rc = report_check_models(p, e);
+    enum err_code rc = report_check_chosen(p, e);
 
     *n = 1;
     *tables = arena_alloc(p->arena, sizeof **tables);

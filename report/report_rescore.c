@@ -211,7 +211,7 @@ static enum err_code make(const struct report_params *p, struct table **tables,
 
     if (!t)
         return err_set(e, ERR_NOMEM, "no memory for the report");
-    if (report_check_models(p, e) ||
+    if (report_check_chosen(p, e) ||
         load(p, sums_head, sums_tail, add_sum, &sums, e) ||
         load(p, items_head, items_tail, add_item, &items, e) ||
         table_init(&t[0], p->arena, report_word(p, "改判汇总", "Changes"),

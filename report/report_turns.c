@@ -156,7 +156,7 @@ static enum err_code make(const struct report_params *p, struct table **tables,
 {
     struct lines l = { .a = p->arena };
     struct table *t = arena_alloc(p->arena, sizeof *t);
-    enum err_code rc = t ? report_check_models(p, e)
+    enum err_code rc = t ? report_check_chosen(p, e)
                          : err_set(e, ERR_NOMEM, "no memory for the report");
 
     if (!rc)

@@ -158,6 +158,8 @@ START_TEST(every_format_becomes_suite_and_samples_once)
     b.how.model = strcmp(formats[_i].folder, "lm-eval-options") ? NULL : "m";
     snprintf(path, sizeof path, "tests/golden/outputs/%s", formats[_i].folder);
     import(&b, formats[_i].format, path);
+    ck_assert_uint_ge(b.t.n_suites, 1);
+    ck_assert_str_eq(b.t.suites[0], output_slug(b.in.list[0].suite, &b.a));
     ck_assert_uint_eq(b.t.items, formats[_i].items);
     ck_assert_uint_eq(b.t.added, formats[_i].added);
     ck_assert_uint_eq(b.t.failed, formats[_i].failed);
@@ -270,6 +272,56 @@ START_TEST(broken_files_are_named_with_their_fault)
     ck_assert_int_ne(
         f->read(put(&b, broken[_i].name, broken[_i].text), &b.in, &e), ERR_OK);
     ck_assert_msg(strstr(e.msg, broken[_i].says), "%s", e.msg);
+    bench_close(&b);
+}
+END_TEST
+
+/* The files that were read last, into another folder. */
+static void copy_beside(struct bench *b, const char *dir)
+{
+    const char *last = "";
+    struct buf text;
+    struct err e;
+
+    for (size_t i = 0; i < b->in.n; i++) {
+        const char *file = b->in.list[i].file;
+        if (strcmp(file, last) == 0)
+            continue;
+        last = file;
+        t_read(file, &text);
+        t_ok(io_replace(io_join(&b->a, dir, strrchr(file, '/') + 1),
+                        buf_view(&text), &e),
+             &e);
+        buf_free(&text);
+    }
+}
+
+/* A run's folder holds more than answers: only named files must be some. */
+START_TEST(what_lies_beside_answers_is_passed_over)
+{
+    static const struct {
+        const char *format, *golden;
+    } rows[] = { { "inspect", "tests/golden/outputs/inspect" },
+                 { "opencompass", "tests/golden/outputs/opencompass" },
+                 { "lawbench", "tests/golden/outputs/lawbench" } };
+    const struct output_format *f = output_format_find(rows[_i].format);
+    struct bench b;
+    const char *dir, *other;
+    size_t n;
+    struct err e;
+
+    bench_open(&b);
+    dir = io_join(&b.a, t_tmp(), rows[_i].format);
+    other = io_join(&b.a, dir, "eval-set.json");
+    t_ok(io_mkdirs(dir, &e), &e);
+    t_ok(io_replace(other, STR("{\"accuracy\":{\"x\":1}}"), &e), &e);
+    ck_assert_int_eq(f->read(dir, &b.in, &e), ERR_FORMAT);
+    ck_assert_int_eq(f->read(other, &b.in, &e), ERR_FORMAT);
+    read_format(&b, rows[_i].format, rows[_i].golden);
+    n = b.in.n;
+    copy_beside(&b, dir);
+    read_format(&b, rows[_i].format, dir);
+    ck_assert_uint_eq(b.in.n, n);
     bench_close(&b);
 }
 END_TEST
@@ -547,6 +599,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, a_suite_that_is_there_is_found_by_id_or_question);
     tcase_add_loop_test(tc, broken_files_are_named_with_their_fault, 0,
                         sizeof broken / sizeof *broken);
+    tcase_add_loop_test(tc, what_lies_beside_answers_is_passed_over, 0, 3);
     tcase_add_test(tc, a_missing_file_is_an_error_of_the_environment);
     tcase_add_test(tc, gaokao_bench_official_rule_gives_the_published_figures);
     tcase_add_test(tc, lawbench_official_rule_gives_the_published_items);

@@ -678,7 +678,8 @@ static void refused(struct fixture *f, const struct report_kind *kind,
 
 START_TEST(what_is_not_there_is_named)
 {
-    const char *const nobody[] = { "delta" }, *const nothing[] = { "poem/x*" };
+    const char *const nobody[] = { "delta" }, *const nothing[] = { "poem/x*" },
+                      *const slip[] = { "peom" }, *const item[] = { "code-5" };
     struct fixture f;
 
     open_db(&f, true);
@@ -689,8 +690,14 @@ START_TEST(what_is_not_there_is_named)
     f.p.n_models = 0;
     f.p.suites = nothing;
     f.p.n_suites = 1;
-    refused(&f, &report_matrix, ERR_FORMAT, "no scores");
+    refused(&f, &report_matrix, ERR_FORMAT, "no suite \"poem/x*\"");
+    f.p.suites = slip;
+    refused(&f, &report_rank, ERR_FORMAT, "did you mean \"poem\"?");
     f.p.n_suites = 0;
+    f.p.args = item;
+    f.p.n_args = 1;
+    refused(&f, &report_audit, ERR_FORMAT, "no item \"code-5\"");
+    f.p.n_args = 0;
     f.p.by = "colour";
     refused(&f, &report_matrix, ERR_USAGE, "colour");
     f.p.verdict = "good";

@@ -382,7 +382,7 @@ enum err_code cli_rules_report(const struct cli_rules *o,
 
     if (p->arena->failed)
         return err_set(e, ERR_NOMEM, "no memory for the audit");
-    if (report_check_models(p, e))
+    if (report_check_chosen(p, e))
         return e->code;
     if (o->checked)
         return check(o, &scope, p, format, e);

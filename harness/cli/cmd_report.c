@@ -67,14 +67,23 @@ static const struct argp_option rows[] = {
 
 static error_t parse_kind(struct argp_state *st, char *arg, struct options *o)
 {
+    enum { NEAR = 2 }; /* slips of the finger */
+    const char *near = NULL;
+
     if (o->kind)
         return cli_list_add(&o->items, arg); /* report audit ITEM... */
-    for (size_t i = 0; report_kinds[i]; i++)
+    for (size_t i = 0; report_kinds[i]; i++) {
         if (!strcmp(report_kinds[i]->name, arg))
             o->kind = report_kinds[i];
+        if (text_distance(str_of(arg), str_of(report_kinds[i]->name)) <= NEAR)
+            near = report_kinds[i]->name;
+    }
     if (o->kind)
         return 0;
-    argp_error(st, "no report \"%s\": see the list in --help", arg);
+    if (near)
+        argp_error(st, "no report \"%s\"; did you mean \"%s\"?", arg, near);
+    else
+        argp_error(st, "no report \"%s\": see the list in --help", arg);
     return EINVAL;
 }
 

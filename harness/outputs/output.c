@@ -113,6 +113,25 @@ static enum err_code walk_folder(struct walk *w, const char *path, int level,
     return rc;
 }
 
+/* "no file *.eval or *.json below it" */
+static enum err_code no_file(const struct walk *w, const char *path,
+                             struct err *e)
+{
+    struct buf b;
+    enum err_code rc;
+
+    buf_init(&b, 1 << 10);
+    for (const char *end = w->ends; *end; end += *end == ' ') {
+        size_t n = strcspn(end, " ");
+        buf_printf(&b, "%s%s*%.*s", end == w->ends ? "" : " or ", w->starts,
+                   (int)n, end);
+        end += n;
+    }
+    rc = err_set(e, ERR_FORMAT, "%s: no file %s below it", path, b.p);
+    buf_free(&b);
+    return rc;
+}
+
 enum err_code output_files(
     const char *path, const char *starts, const char *ends, struct outputs *out,
     enum err_code (*fn)(struct outputs *out, struct err *e), struct err *e)
@@ -122,12 +141,12 @@ enum err_code output_files(
 
     if (!io_exists(path))
         return err_set(e, ERR_NOENV, "%s: no such file or folder", path);
-    if (!io_is_dir(path))
+    out->searching = io_is_dir(path);
+    if (!out->searching)
         return read_file(&w, path, e);
     rc = walk_folder(&w, path, 0, e);
     if (!rc && w.found == 0)
-        rc = err_set(e, ERR_FORMAT, "%s: no file %s*%s below it", path, starts,
-                     ends);
+        rc = no_file(&w, path, e);
     return rc;
 }
 

@@ -47,6 +47,7 @@ struct outputs {
     const char *file; /* being read */
     const char *tag;  /* the reader's own, for the file being read */
     bool official;    /* the format's own matchers, not ours */
+    bool searching;   /* file was found in a folder, not named */
 };
 
 struct output_format {
@@ -77,7 +78,8 @@ const struct output_format *output_format_find(const char *name);
 /* A new output with nothing known and one turn; NULL: no memory, e is set. */
 struct output *output_new(struct outputs *out, struct err *e);
 /* Calls `fn` for each file below path (path itself, if it is a file) whose name
- * starts and ends so (one of several ends, parted by blanks); sets out->file.  ERR_NOENV when path is not there,
+ * starts and ends so (one of several ends, parted by blanks); sets out->file and
+ * out->searching.  ERR_NOENV when path is not there,
  * ERR_FORMAT when no file is of that name. */
 enum err_code output_files(const char *path, const char *starts,
                            const char *ends, struct outputs *out,
@@ -147,6 +149,8 @@ struct output_difference { /* where their verdict is not ours */
     double score;
 };
 struct output_totals {
+    const char **suites; /* ids, in the arena of the outputs */
+    size_t n_suites;
     size_t items, added, stored; /* stored: the same answer was there */
     size_t conflicts;            /* another answer was there, which stays */
     size_t failed;               /* no answer in the file */

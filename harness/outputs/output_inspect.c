@@ -392,13 +392,14 @@ static enum err_code read_archive(struct str bytes, struct outputs *out,
     return rc ? rc : settle(out, first, e);
 }
 
+/* What lies beside the logs (eval-set.json) is none. */
 static enum err_code read_json(struct str text, struct outputs *out,
                                struct err *e)
 {
     struct json *j = NULL;
     enum err_code rc = output_parse(&j, text, e);
 
-    if (!rc)
+    if (!rc && (!out->searching || output_member(j, "eval.task")))
         rc = on_log(j, out, e);
     json_free(j);
     return rc;
@@ -426,7 +427,13 @@ static enum err_code read_one(struct outputs *out, struct err *e)
 static enum err_code read_inspect(const char *path, struct outputs *out,
                                   struct err *e)
 {
-    return output_files(path, "", ".eval .json", out, read_one, e);
+    size_t before = out->n;
+    enum err_code rc = output_files(path, "", ".eval .json", out, read_one, e);
+
+    if (!rc && out->n == before)
+        rc = err_set(e, ERR_FORMAT, "%s: no log of inspect_ai with samples",
+                     path);
+    return rc;
 }
 
 const struct output_format output_inspect = {

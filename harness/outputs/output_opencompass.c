@@ -107,12 +107,20 @@ static enum err_code take(const struct json *x, struct outputs *out,
     return take_predictions(json_get(x, "prediction"), out, out->n - 1, e);
 }
 
+/* results/ and configs/ beside predictions/ hold JSON too. */
+static bool is_other(const struct json *j)
+{
+    return !output_member(json_child(j), "origin_prompt prediction");
+}
+
 static enum err_code on_file(const struct json *j, size_t line,
                              struct outputs *out, struct err *e)
 {
     enum err_code rc = ERR_OK;
 
     (void)line;
+    if (out->searching && is_other(j))
+        return ERR_OK;
     if (json_type(j) != JSON_OBJECT)
         return err_set(e, ERR_FORMAT,
                        "expected an object {\"0\":{\"prediction\":..}}");
@@ -129,7 +137,15 @@ static enum err_code read_one(struct outputs *out, struct err *e)
 static enum err_code read_opencompass(const char *path, struct outputs *out,
                                       struct err *e)
 {
-    return output_files(path, "", ".json", out, read_one, e);
+    size_t before = out->n;
+    enum err_code rc = output_files(path, "", ".json", out, read_one, e);
+
+    if (!rc && out->n == before)
+        rc = err_set(e, ERR_FORMAT,
+                     "%s: no predictions in it: {\"0\":{\"origin_prompt\":..,"
+                     "\"prediction\":..}}",
+                     path);
+    return rc;
 }
 
 const struct output_format output_opencompass = {

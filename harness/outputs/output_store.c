@@ -498,10 +498,24 @@ static enum err_code put_output(struct importer *im, size_t i)
 
 /* --- suites one after the other ------------------------------------------------ */
 
+static enum err_code note_suite(struct importer *im)
+{
+    struct output_totals *t = im->t;
+
+    if (!t->suites) /* at most one an answer */
+        t->suites = arena_array(im->a, im->in->n + 1, sizeof *t->suites);
+    if (!t->suites)
+        return no_memory(im);
+    t->suites[t->n_suites] = arena_strdup(im->a, im->suite->id);
+    return t->suites[t->n_suites++] ? ERR_OK : no_memory(im);
+}
+
 static enum err_code put_suite(struct importer *im, const char *id)
 {
     enum err_code rc = im->how->suite ? find_suite(im) : make_suite(im, id);
 
+    if (!rc)
+        rc = note_suite(im);
     if (!rc)
         rc = sort_items(im);
     if (!rc)

@@ -65,8 +65,15 @@ exits 2 "a sample of what" report audit --sample 5
 exits 2 "draw or read back" report audit --rules --sample 5 --checked "$TMP/checked.csv"
 exits 2 "all samples" report audit --rules --verdict wrong
 exits 2 "a model that is not there" report rank -m nobody
-says err "nobody"
-exits 2 "a suite without scores" report rank -s nothing
+says err 'no model "nobody" in the database; did you mean "'
+exits 2 "a suite that is not there" report rank -s logik
+says err 'no suite "logik" in the database; did you mean "logic"?'
+exits 2 "a subset that is not there" report matrix -s 'logic/none*'
+says err 'no suite "logic/none*"'
+exits 2 "an item that is not there" report audit --item logic-0001
+says err 'no item "logic-0001" in the database; did you mean "logic-001"?'
+exits 2 "a kind that is none names the nearest" report rnak
+says err 'did you mean "rank"?'
 exits 0 "reports read and do not write" chmod a-w "$db"
 exits 0 "rank of a read-only database" report rank
 
