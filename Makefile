@@ -136,4 +136,4 @@ help: ## this list
 .PHONY: all deps models models-all demo check tests-built check-run test test-run test-all fuzz fuzz-run golden lint bench coverage \
   install uninstall clean help
 .SECONDARY:
--include $(ALL_SRC:%.c=$O/%.d)
+-include $(ALL_SRC:%.c=$O/%.d) $(FUZZ_SRC:tests/fuzz/%.c=$O/fuzz/%.d)

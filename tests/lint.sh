@@ -32,6 +32,12 @@ check() {
             --suppress=variableScope --suppress=missingIncludeSystem --suppress=unusedFunction \
             --error-exitcode=1 -D_GNU_SOURCE -I.
 }
+fuzzers() { # they are built only when they run
+    for f in tests/fuzz/*.c; do
+        # shellcheck disable=SC2086
+        clang -fsyntax-only -std=c11 -Wall -Wextra -Werror $FLAGS "$f" || return
+    done
+}
 manual() { mandoc -T lint -W warning harness/cli/mokao.1; }
 scripts() { git ls-files '*.sh' .ci/run | xargs shellcheck -S warning -s sh -e SC1091,SC2089,SC2090; }
 
@@ -40,6 +46,7 @@ step format format
 step forbidden forbidden
 step gcc make -s CI=1 V=debug CC=gcc all tests-built
 step clang make -s CI=1 V=clang all tests-built
+step fuzzers fuzzers
 step manual manual
 step scripts scripts
 step cppcheck check

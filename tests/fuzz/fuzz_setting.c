@@ -1,62 +1,87 @@
-/* Matchers with any setting: the first byte chooses the kind, "\n%%\n" parts
+/* Matchers with any setting: the first byte chooses the kind, a line "%%" parts
  * the expected answer, the options, and the reply.  What the kind's check lets
- * pass must be safe to run. */
-#include <stdlib.h>
-
+ * pass must be safe to run.  Of programs only the text is looked for: none is
+ * started here. */
+#include "harness/match/code_text.h"
 #include "harness/match/match.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* sql and code run programs and have targets of their own. */
+/* Seeds tell kinds by their place. */
 static const struct match_kind *const kinds[] = {
-    &match_class,  &match_constraints, &match_date, &match_exact, &match_json,
-    &match_number, &match_similar,     &match_tool, &match_verse, &match_list,
+    &match_class,  &match_constraints, &match_date,    &match_exact,
+    &match_json,   &match_number,      &match_similar, &match_tool,
+    &match_verse,  &match_list,        &match_sql,     &match_code,
+    &match_safety, &match_contains,    &match_regex,   &match_choice,
+    &match_math,
 };
+enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
 
-static struct str part(struct str *rest)
+static bool lies_in(struct str part, struct str s)
 {
-    size_t at = str_find(*rest, STR("\n%%\n"), 0);
-    struct str s = str_sub(*rest, 0, at);
-
-    *rest = str_sub(*rest, at == (size_t)-1 ? rest->n : at + 4, rest->n);
-    return s;
+    return !part.n || (part.p >= s.p && part.p + part.n <= s.p + s.n);
 }
 
-/* Runs; true when a file that the settings name is not here. */
-static bool lacks_only(const struct match_kind *kind, const struct match_in *in,
-                       struct arena *a, struct match_out *out)
+static void find_code(const struct json *expected, struct str reply)
 {
-    struct err e;
-    enum err_code rc = kind->run(in, a, out, &e);
+    static const struct code_language *const languages[] = { &code_python,
+                                                             &code_c,
+                                                             &code_cpp };
+    const char *entry = json_string(json_get(expected, "entry"));
 
-    if (rc && rc != ERR_NOENV)
-        abort();
-    return rc == ERR_NOENV;
+    for (size_t i = 0; i < 3; i++) {
+        struct str code = code_find(languages[i], reply, entry);
+
+        must(lies_in(code, reply), "a program lies in the reply");
+        must(lies_in(code_body(languages[i], reply), reply),
+             "the rest of a function too");
+        (void)code_defines(languages[i], code, entry ? entry : "f");
+    }
 }
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+static void judge(const struct match_kind *kind, const struct match_in *in,
+                  struct arena *a)
 {
-    struct str rest = { (const char *)data + 1, size ? size - 1 : 0 };
-    struct json *expected = NULL, *options = NULL;
-    struct match_in in = { .n_choices = 0 };
-    const struct match_kind *kind;
+    struct match_candidates list = { .n = 0 };
     struct match_out out;
+    struct err e;
+
+    if (kind->check(in, &e))
+        return;
+    if (kind->executes) {
+        find_code(in->expected, in->response);
+        return;
+    }
+    must(!kind->run(in, a, &out, &e), "what was checked can be judged");
+    must(out.span_at <= in->response.n &&
+             out.span_len <= in->response.n - out.span_at,
+         "the span lies in the reply");
+    must(!kind->candidates || !kind->candidates(in, a, &list, &e),
+         "rules tell what they read");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct match_choice choices[] = {
+        { { "A", 1 }, { "上海", 6 } },
+        { { "B", 1 }, { "北京", 6 } },
+    };
+    struct json *expected = NULL, *options = NULL;
+    struct match_in in = { .choices = choices, .n_choices = 2 };
+    struct str rest;
     struct arena a;
     struct err e;
 
     if (!size)
         return 0;
-    kind = kinds[data[0] % (sizeof(kinds) / sizeof(*kinds))];
+    rest = fuzz_text(data + 1, size - 1);
     arena_init(&a, 0);
-    if (!json_parse(&expected, part(&rest), &e) &&
-        !json_parse(&options, part(&rest), &e) &&
+    if (!json_parse(&expected, fuzz_part(&rest), &e) &&
+        !json_parse(&options, fuzz_part(&rest), &e) &&
         json_type(options) == JSON_OBJECT && text_check(rest, NULL)) {
-        in = (struct match_in){ .expected = expected,
-                                .options = options,
-                                .response = rest };
-        if (!kind->check(&in, &e) && !lacks_only(kind, &in, &a, &out) &&
-            (out.span_at > rest.n || out.span_len > rest.n - out.span_at))
-            abort();
+        in.expected = expected;
+        in.options = options;
+        in.response = rest;
+        judge(kinds[data[0] % N_KINDS], &in, &a);
     }
     json_free(expected);
     json_free(options);

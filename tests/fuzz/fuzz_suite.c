@@ -3,69 +3,9 @@
  * Beside crashes it looks for lies: what opens has no faults and what has
  * faults does not open, what is written reads back the same, every prompt can
  * be rendered.  The same bytes also go through the CSV reader. */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "harness/base/io.h"
 #include "harness/plan.h"
 #include "suites/csv.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(int holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "broken promise: %s\n", what);
-    abort();
-}
-
-static const char *folder(void);
-
-static void clean_up(void)
-{
-    char copy[80];
-    struct err e;
-
-    snprintf(copy, sizeof copy, "%s-copy", folder());
-    (void)!io_remove_dir(folder(), &e);
-    (void)!io_remove_dir(copy, &e);
-}
-
-/* A folder of this process in memory. */
-static const char *folder(void)
-{
-    static char path[64];
-
-    if (!*path) {
-        snprintf(path, sizeof path, "/dev/shm/mokao-fuzz-suite-%ld",
-                 (long)getpid());
-        atexit(clean_up);
-    }
-    return path;
-}
-
-static void put(struct arena *a, const char *name, struct str text)
-{
-    struct err e;
-
-    must(!io_mkdirs(folder(), &e), "a folder for the suite");
-    must(!io_replace(io_join(a, folder(), name), text, &e), "a file");
-}
-
-/* The next part of the input. */
-static struct str next_part(struct str *rest)
-{
-    size_t at = str_find(*rest, STR("\n%%\n"), 0);
-    size_t n = at == (size_t)-1 ? rest->n : at;
-    struct str part = str_sub(*rest, 0, n);
-
-    *rest = str_sub(*rest, n + 4 < rest->n ? n + 4 : rest->n, rest->n);
-    return part;
-}
+#include "tests/fuzz/fuzz.h"
 
 static void hear(void *user, const char *file, size_t line, const char *field,
                  const char *message)
@@ -89,7 +29,8 @@ static void render(const struct suite *s, struct arena *a)
         for (size_t k = 0; (t = prompt_template_at(k)); k++) {
             struct prompt_params p = { .template = t->name,
                                        .shots = k % 2,
-                                       .can_score = k % 3,
+                                       .score_chat = k % 3 > 0,
+                                       .score_text = k % 3 > 1,
                                        .completion = k % 4 == 0 };
             size_t turn = it->n_turns < 4 ? it->n_turns : 4;
             struct request q;
@@ -102,7 +43,7 @@ static void render(const struct suite *s, struct arena *a)
 
 static void write_and_read(const struct suite *s, struct arena *a)
 {
-    char *copy = arena_printf(a, "%s-copy", folder());
+    char *copy = arena_printf(a, "%s/copy", fuzz_folder());
     struct suite *t;
     struct err e;
 
@@ -122,14 +63,15 @@ static void try_suite(struct str text, struct arena *a)
     struct suite *s;
     struct err e;
     enum err_code rc;
+    const char *folder = io_join(a, fuzz_folder(), "suite");
 
-    put(a, "suite.json", next_part(&text));
-    put(a, "items.jsonl", next_part(&text));
-    put(a, "dev.jsonl", text);
-    must(!suite_check(folder(), &checks, &faults, &warnings, &e), "a check");
-    rc = suite_open(&s, folder(), &e);
+    (void)fuzz_file(a, "suite/suite.json", fuzz_part(&text));
+    (void)fuzz_file(a, "suite/items.jsonl", fuzz_part(&text));
+    (void)fuzz_file(a, "suite/dev.jsonl", text);
+    must(!suite_check(folder, &checks, &faults, &warnings, &e), "a check");
+    rc = suite_open(&s, folder, &e);
     must((rc == ERR_OK) == (faults == 0), "opens when there are no faults");
-    must(!suite_check(folder(), &hooks, &faults, &warnings, &e), "hooks");
+    must(!suite_check(folder, &hooks, &faults, &warnings, &e), "hooks");
     if (rc)
         return;
     render(s, a);
