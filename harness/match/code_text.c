@@ -98,8 +98,8 @@ static struct str best_fence(const struct code_language *l, struct str text,
 
 static bool begins_code(const struct code_language *l, struct str line)
 {
-    for (size_t i = 0; l->starts[i]; i++)
-        if (str_starts(line, str_of(l->starts[i])))
+    for (size_t i = 0; line.n && l->starts[i]; i++)
+        if (*line.p == *l->starts[i] && str_starts(line, str_of(l->starts[i])))
             return true;
     return false;
 }

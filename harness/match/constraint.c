@@ -326,6 +326,7 @@ static bool ends_piece(struct str s, size_t at, int32_t rune,
     case PIECE_WHOLE:
     case PIECE_LINE:
     case PIECE_PARAGRAPH:
+    case PIECE_KINDS:
         break;
     }
     return rune == '\n';
@@ -416,4 +417,18 @@ enum err_code constraint_split(struct str s, enum constraint_piece piece,
         out->list[out->n++] = part;
     }
     return ERR_OK;
+}
+
+enum err_code constraint_pieces_of(const struct constraint_text *t,
+                                   enum constraint_piece piece,
+                                   struct constraint_pieces *out, struct err *e)
+{
+    struct constraint_kept *k = t->kept;
+    enum err_code rc = ERR_OK;
+
+    if (!k->made[piece])
+        rc = constraint_split(t->raw, piece, t->a, &k->pieces[piece], e);
+    k->made[piece] = !rc;
+    *out = k->pieces[piece];
+    return rc;
 }

@@ -8,11 +8,29 @@
 
 #include "harness/match/match_parts.h"
 
+enum constraint_piece {
+    PIECE_WHOLE,
+    PIECE_LINE,      /* that is not empty */
+    PIECE_PARAGRAPH, /* between empty lines; lines where there are none */
+    PIECE_SENTENCE,  /* up to 。！？…; or the end of its line */
+    PIECE_CLAUSE,    /* up to any punctuation, or the end of its line */
+    PIECE_KINDS
+};
+struct constraint_pieces {
+    struct str *list;
+    size_t n;
+};
 /* What a constraint is asked about: one form of the answer. */
 struct constraint_text {
     struct str raw;
     struct str folded; /* width, case, 繁简, punctuation; runs of space one */
     struct arena *a;
+    struct constraint_kept *kept;
+};
+/* The pieces of `raw` that some constraint has asked for. */
+struct constraint_kept {
+    bool made[PIECE_KINDS];
+    struct constraint_pieces pieces[PIECE_KINDS];
 };
 
 /* A member of the constraint's object. */
@@ -63,22 +81,16 @@ bool constraint_in_range(const struct json *c, size_t n, size_t least);
 const char *constraint_word(const struct json *c, const char *name,
                             const char *without);
 
-enum constraint_piece {
-    PIECE_WHOLE,
-    PIECE_LINE,      /* that is not empty */
-    PIECE_PARAGRAPH, /* between empty lines; lines where there are none */
-    PIECE_SENTENCE,  /* up to 。！？…; or the end of its line */
-    PIECE_CLAUSE     /* up to any punctuation, or the end of its line */
-};
-struct constraint_pieces {
-    struct str *list;
-    size_t n;
-};
 /* Pieces without a letter, digit or Han character are left out, but for lines
  * and paragraphs. */
 enum err_code constraint_split(struct str s, enum constraint_piece piece,
                                struct arena *a, struct constraint_pieces *out,
                                struct err *e) MUST_CHECK;
+/* constraint_split() of t->raw, done once. */
+enum err_code constraint_pieces_of(const struct constraint_text *t,
+                                   enum constraint_piece piece,
+                                   struct constraint_pieces *out,
+                                   struct err *e) MUST_CHECK;
 /* The piece of that name: "whole", "line" ... */
 enum constraint_piece constraint_piece_of(const char *name);
 

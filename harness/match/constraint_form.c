@@ -8,7 +8,7 @@
 static enum err_code lines_of(const struct constraint_text *t,
                               struct constraint_pieces *out, struct err *e)
 {
-    return constraint_split(t->raw, PIECE_LINE, t->a, out, e);
+    return constraint_pieces_of(t, PIECE_LINE, out, e);
 }
 
 /* ---- JSON ---- */

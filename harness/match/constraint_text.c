@@ -38,7 +38,7 @@ static enum err_code count_pieces(const struct constraint_text *t,
                                   struct err *e)
 {
     struct constraint_pieces p;
-    enum err_code rc = constraint_split(t->raw, piece, t->a, &p, e);
+    enum err_code rc = constraint_pieces_of(t, piece, &p, e);
 
     *n = p.n;
     return rc;
@@ -263,9 +263,8 @@ static enum err_code holds_edge(const struct json *c, bool at_end,
     double at = json_number(index);
     struct constraint_pieces p;
     size_t from = 0, to;
-    enum err_code rc = constraint_split(
-        t->raw, constraint_piece_of(constraint_word(c, "of", "whole")), t->a,
-        &p, e);
+    enum err_code rc = constraint_pieces_of(
+        t, constraint_piece_of(constraint_word(c, "of", "whole")), &p, e);
 
     to = p.n;
     if (index) {
@@ -354,7 +353,7 @@ static enum err_code chunks_of(const struct constraint_text *t,
                                size_t *count, struct err *e)
 {
     struct constraint_pieces p;
-    enum err_code rc = constraint_split(t->raw, piece, t->a, &p, e);
+    enum err_code rc = constraint_pieces_of(t, piece, &p, e);
     size_t n = 0;
 
     if (rc)

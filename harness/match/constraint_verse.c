@@ -49,15 +49,17 @@ static enum err_code verses_of(const struct constraint_text *t,
                                struct constraint_pieces *out, struct err *e)
 {
     struct constraint_pieces lines;
-    struct str poem = t->raw;
-    enum err_code rc = constraint_split(t->raw, PIECE_LINE, t->a, &lines, e);
+    size_t above;
+    enum err_code rc = constraint_pieces_of(t, PIECE_LINE, &lines, e);
 
-    if (!rc && lines.n) {
-        const char *from = lines.list[lines_above(&lines)].p;
-
-        poem = str_sub(t->raw, (size_t)(from - t->raw.p), t->raw.n);
-    }
-    return rc ? rc : constraint_split(poem, PIECE_CLAUSE, t->a, out, e);
+    if (rc)
+        return rc;
+    above = lines.n ? lines_above(&lines) : 0;
+    if (!above)
+        return constraint_pieces_of(t, PIECE_CLAUSE, out, e);
+    return constraint_split(
+        str_sub(t->raw, (size_t)(lines.list[above].p - t->raw.p), t->raw.n),
+        PIECE_CLAUSE, t->a, out, e);
 }
 
 /* ---- measure ---- */
@@ -176,7 +178,7 @@ static enum err_code holds_acrostic(const struct json *c,
         rc = says(c, t, &p, yes, e);
     if (rc || *yes)
         return rc;
-    rc = constraint_split(t->raw, PIECE_LINE, t->a, &lines, e);
+    rc = constraint_pieces_of(t, PIECE_LINE, &lines, e);
     if (rc || !lines.n)
         return rc;
     above = lines_above(&lines);
@@ -210,11 +212,11 @@ static enum err_code couplet_of(const struct constraint_text *t,
                                 struct str pair[2], size_t *n, struct err *e)
 {
     struct constraint_pieces p;
-    enum err_code rc = constraint_split(t->raw, PIECE_LINE, t->a, &p, e);
+    enum err_code rc = constraint_pieces_of(t, PIECE_LINE, &p, e);
 
     *n = 0;
     if (!rc && p.n == 1)
-        rc = constraint_split(t->raw, PIECE_CLAUSE, t->a, &p, e);
+        rc = constraint_pieces_of(t, PIECE_CLAUSE, &p, e);
     for (size_t i = 0; i < p.n && !rc; i++) {
         if (is_motto(p.list[i]) || is_heading(constraint_bare(p.list[i])))
             continue;

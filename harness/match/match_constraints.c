@@ -22,6 +22,7 @@ struct look {
     struct str part; /* of the response */
     struct arena *a;
     struct constraint_text form[FORMS];
+    struct constraint_kept kept[FORMS];
     bool made[FORMS];
     size_t n, strict, loose;
     struct buf failed; /* names, of the reading that counts */
@@ -75,7 +76,8 @@ static enum err_code make_form(struct look *l, unsigned form, struct err *e)
         s = without_last_line(s);
     if (form & ASTERISKS)
         rc = without_asterisks(&s, l->a, e);
-    *t = (struct constraint_text){ .raw = s, .a = l->a };
+    *t =
+        (struct constraint_text){ .raw = s, .a = l->a, .kept = &l->kept[form] };
     l->made[form] = !rc;
     return rc;
 }

@@ -518,8 +518,8 @@ static bool is_sign(struct str s, size_t i)
            !strchr(")}%", s.p[i - 1]);
 }
 
-/* Sets the unit of a currency sign before the number. */
-static size_t read_currency(struct str s, size_t i, struct number *x)
+/* The bytes of a currency sign before the number; *unit is its unit's name. */
+static size_t read_currency(struct str s, size_t i, const char **unit)
 {
     static const struct {
         const char *sign, *unit;
@@ -531,7 +531,7 @@ static size_t read_currency(struct str s, size_t i, struct number *x)
 
     for (size_t k = 0; k < sizeof(money) / sizeof(*money); k++)
         if (word_at(s, i, money[k].sign)) {
-            x->has_unit = unit_read(str_of(money[k].unit), &x->unit) > 0;
+            *unit = money[k].unit;
             return skip_blank(s, i + strlen(money[k].sign)) - i;
         }
     return 0;
@@ -544,13 +544,15 @@ bool number_read(const struct number_reader *r, size_t i, struct number *x)
     };
     size_t n, sign = any_at(r->s, i, signs);
     struct number before = { .at = i };
+    const char *currency = "";
 
     *x = (struct number){ .at = i };
     i += sign;
-    i += read_currency(r->s, i, &before);
+    i += read_currency(r->s, i, &currency);
     n = read_magnitude(r, i, x);
     if (!n)
         return false;
+    before.has_unit = unit_read(str_of(currency), &before.unit) > 0;
     x->end = i + n;
     if (word_at(r->s, skip_blank(r->s, x->end), "$"))
         before.has_unit = false; /* $35$ is mathematics, not money */

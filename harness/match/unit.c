@@ -91,11 +91,13 @@ static size_t name_at(struct str s, const char *names)
     return best;
 }
 
-/* Longer than any name. */
-static bool is_long_word(struct str s)
+/* A sign, a digit, or letters longer than any name. */
+static bool is_no_name(struct str s)
 {
     size_t n = 0;
 
+    if (s.n && (unsigned char)*s.p < 0x80 && !is_latin(*s.p))
+        return true;
     while (n < s.n && n <= LATIN_MOST && is_latin(s.p[n]))
         n++;
     return n > LATIN_MOST;
@@ -105,7 +107,7 @@ static size_t row_at(struct str s, const struct row **row)
 {
     size_t best = 0;
 
-    if (is_long_word(s))
+    if (is_no_name(s))
         return 0;
     for (size_t i = 0; s.n && i < sizeof(rows) / sizeof(*rows); i++) {
         size_t n = name_at(s, rows[i].names);
