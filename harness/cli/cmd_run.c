@@ -44,6 +44,8 @@ struct asked {
     struct plan plan;
     bool planned; /* meter and plan are there */
     struct run_job job;
+    enum err_code failure; /* of the first request without an answer, or OK */
+    const char *failure_message; /* in the session's arena, may be NULL */
 };
 
 /* --- progress -------------------------------------------------------------- */
@@ -114,12 +116,19 @@ static void on_progress(void *user, const struct run_progress *p)
     cli_progress_show(&s->shown, last, "%s", line);
 }
 
-/* --- recording ------------------------------------------------------------- */
+/* --- every exchange -------------------------------------------------------- */
 
 static enum err_code on_exchange(void *user, const struct request *q,
                                  const struct response *r, struct err *e)
 {
-    return cli_record_add(&((struct asked *)user)->session->record, q, r, e);
+    struct asked *a = user;
+
+    if (r->code && !a->failure) {
+        a->failure = r->code;
+        if (r->message)
+            a->failure_message = arena_strdup(&a->session->arena, r->message);
+    }
+    return cli_record_add(&a->session->record, q, r, e);
 }
 
 /* --- suites ---------------------------------------------------------------- */
@@ -208,38 +217,47 @@ static struct plan_params params_for(const struct session *s,
     return p;
 }
 
-static void summary_line(struct session *s, const struct model_spec *m,
-                         const struct plan *plan, const struct run_progress *p)
+static void summary_json(const struct asked *a, struct jw *w)
 {
+    const struct run_progress *p = &a->job.progress;
+
+    jw_object(w, NULL);
+    jw_str(w, "model", a->spec.id);
+    jw_int(w, "planned", (int64_t)a->plan.n);
+    jw_int(w, "stored", (int64_t)a->plan.n_stored);
+    jw_int(w, "answered", (int64_t)p->answered);
+    jw_int(w, "failed", (int64_t)p->failed);
+    jw_int(w, "not_asked", (int64_t)(p->total - p->done));
+    jw_int(w, "judged", (int64_t)p->judged);
+    jw_int(w, "correct", (int64_t)p->correct);
+    jw_int(w, "prompt_tokens", p->prompt_tokens);
+    jw_int(w, "cached_tokens", p->cached_tokens);
+    jw_int(w, "output_tokens", p->output_tokens);
+    jw_int(w, "elapsed_ms", p->elapsed_ms);
+    if (p->meter)
+        cli_run_money_json(p->meter, w);
+    if (a->failure) {
+        jw_object(w, "first_failure");
+        jw_str(w, "code", err_name(a->failure));
+        jw_str(w, "message", a->failure_message ? a->failure_message : "");
+        jw_end(w);
+    }
+    jw_end(w);
+}
+
+static void summary_text(struct session *s, const struct asked *a)
+{
+    const struct run_progress *p = &a->job.progress;
     char time[32], money[160] = "";
 
-    if (s->o->asking.json) {
-        jw_object(&s->json, NULL);
-        jw_str(&s->json, "model", m->id);
-        jw_int(&s->json, "planned", (int64_t)plan->n);
-        jw_int(&s->json, "stored", (int64_t)plan->n_stored);
-        jw_int(&s->json, "answered", (int64_t)p->answered);
-        jw_int(&s->json, "failed", (int64_t)p->failed);
-        jw_int(&s->json, "not_asked", (int64_t)(p->total - p->done));
-        jw_int(&s->json, "judged", (int64_t)p->judged);
-        jw_int(&s->json, "correct", (int64_t)p->correct);
-        jw_int(&s->json, "prompt_tokens", p->prompt_tokens);
-        jw_int(&s->json, "cached_tokens", p->cached_tokens);
-        jw_int(&s->json, "output_tokens", p->output_tokens);
-        jw_int(&s->json, "elapsed_ms", p->elapsed_ms);
-        if (p->meter)
-            cli_run_money_json(p->meter, &s->json);
-        jw_end(&s->json);
-        return;
-    }
-    buf_printf(&s->out, "%s: ", m->id);
+    buf_printf(&s->out, "%s: ", a->spec.id);
     cli_human_time(p->elapsed_ms, time, sizeof time);
     if (p->meter && p->meter->tariff.currency)
         cli_run_money(p->meter, "; ", money, sizeof money);
     buf_printf(&s->out, "%zu answered, %zu failed, ", p->answered, p->failed);
     if (p->total > p->done)
         buf_printf(&s->out, "%zu not asked, ", p->total - p->done);
-    buf_printf(&s->out, "%zu stored before", plan->n_stored);
+    buf_printf(&s->out, "%zu stored before", a->plan.n_stored);
     if (p->judged)
         buf_printf(&s->out, "; %zu of %zu correct (%.1f%%)", p->correct,
                    p->judged, 100.0 * (double)p->correct / (double)p->judged);
@@ -248,6 +266,11 @@ static void summary_line(struct session *s, const struct model_spec *m,
                " of them shared, %" PRId64 " generated; %s%s\n",
                p->prompt_tokens, p->cached_tokens, p->output_tokens, time,
                money);
+    /* A model that was stopped says why by itself. */
+    if (a->failure && a->job.err.code == ERR_PARTIAL)
+        buf_printf(&s->out, "  the first failure: %s, %s\n",
+                   err_name(a->failure),
+                   a->failure_message ? a->failure_message : "");
 }
 
 /* What would be asked, and what it would take; nothing is. */
@@ -385,8 +408,10 @@ static enum err_code run_group(struct session *s, const char *const *specs,
         rc = run_plans(jobs, s->n_group, e);
     for (size_t i = 0; i < s->n_group; i++) {
         struct asked *a = &group[i];
-        if (!s->o->dry_run)
-            summary_line(s, &a->spec, &a->plan, &a->job.progress);
+        if (!s->o->dry_run && s->o->asking.json)
+            summary_json(a, &s->json);
+        else if (!s->o->dry_run)
+            summary_text(s, a);
         else if (!rc)
             rc = dry_summary(s, a, e);
         if (a->job.err.code)

@@ -87,6 +87,8 @@ until_asked() { # until_asked N: the mock has got N requests; not for ever
 # 50 of 1000 are refused for good, half of them by a filter.
 one moonshot mock~400~every40~times0~filter~every40~rest7~times0
 exits 3 "a run with items refused for good ends" x "$TMP/refused.db" --concurrency 64
+says out "  the first failure: "
+says out " (1 attempt); "
 ok "950 answers" same "$(count "$TMP/refused.db")" 950
 ok "each refusal in its class" same \
     "$(sql "$TMP/refused.db" "SELECT code, count(*), max(attempts) FROM failure GROUP BY code ORDER BY code")" \
