@@ -11,7 +11,7 @@ judge() { python3 tests/mock/judge.py "$@"; }
 sql() { sqlite3 "$TMP/$1.db" "$2"; }
 
 front_pid=''
-# Listens again on the port that it had.
+# front_start OPTION...: listens on $port.
 front_start() {
     nghttpx --conf=/dev/null --single-process --workers=1 --no-ocsp -f "127.0.0.1,$port" -b "127.0.0.1,$back" \
         --accesslog-file="$TMP/access" --accesslog-format='$remote_port $alpn $status' --errorlog-file="$TMP/front" \
@@ -30,6 +30,7 @@ front() {
         port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
         rm -f "$TMP/front" "$TMP/access"
         front_start "$@" && return
+        front_stop
     done
     echo "FAILED: nghttpx does not start"
     cat "$TMP/front"
