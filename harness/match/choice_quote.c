@@ -197,7 +197,7 @@ enum err_code choice_run_quoted(const struct choice_look *l, struct arena *a,
     *p = (struct choice_pick){ .set = 0 };
     q.texts = arena_array(a, l->in->n_choices, sizeof(*q.texts));
     if (!q.texts)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     rc =
         match_text_open(&q.t, l->in->response, QUOTE_FLAGS, CHOICE_LOOKS_AT, e);
     for (size_t i = 0; i < l->in->n_choices && !rc; i++) {

@@ -409,7 +409,7 @@ enum err_code constraint_split(struct str s, enum constraint_piece piece,
                 arena_array(a, cap = cap ? 2 * cap : 16, sizeof(*more));
 
             if (!more)
-                return err_set(e, ERR_NOMEM, "matcher: out of memory");
+                return match_no_memory(e);
             if (out->n)
                 memcpy(more, out->list, out->n * sizeof(*more));
             out->list = more;

@@ -317,7 +317,7 @@ static enum err_code all_differ(const struct chunk *list, size_t n,
         size *= 2;
     table = arena_array(a, size, sizeof(*table));
     if (!table)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     *yes = true;
     for (size_t i = 0; i < n && *yes; i++) {
         for (at = hash_of(list[i].s) % size; table[at]; at = (at + 1) % size)
@@ -337,7 +337,7 @@ static enum err_code runs_of(struct str s, size_t n, struct arena *a,
     *list = arena_array(a, s.n + 1, sizeof(**list));
     *count = 0;
     if (!at || !*list)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (size_t i = 0; i < s.n; i += len) {
         (void)text_rune(s, i, &len);
         at[runes++] = i;
@@ -360,7 +360,7 @@ static enum err_code chunks_of(const struct constraint_text *t,
         return rc;
     *list = arena_array(t->a, p.n + 1, sizeof(**list));
     if (!*list)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (size_t i = 0; i < p.n && !rc; i++) {
         rc = match_fold(p.list[i], fold | TEXT_NOSPACE | TEXT_NOPUNCT, t->a,
                         &(*list)[n].s, e);

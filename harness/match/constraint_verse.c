@@ -240,7 +240,7 @@ static enum err_code han_of(struct str s, struct arena *a, int32_t **out,
         return rc;
     *out = arena_array(a, simple.n + 1, sizeof(**out));
     if (!*out)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (size_t at = 0; at < simple.n; at += len) {
         int32_t rune = text_rune(simple, at, &len);
 

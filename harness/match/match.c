@@ -157,6 +157,34 @@ void match_set_span(struct match_out *out, const struct match_text *t,
     out->span_len = last + len - out->span_at;
 }
 
+void match_begin(struct match_out *out)
+{
+    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
+                               .extracted = "",
+                               .rule = "" };
+}
+
+enum err_code match_no_memory(struct err *e)
+{
+    return err_set(e, ERR_NOMEM, "matcher: out of memory");
+}
+
+enum err_code match_extract(struct match_out *out, struct str s,
+                            struct arena *a, struct err *e)
+{
+    out->extracted = arena_dup(a, s.p, s.n);
+    return out->extracted ? ERR_OK : match_no_memory(e);
+}
+
+enum err_code match_extract_span(struct match_out *out,
+                                 const struct match_in *in, struct arena *a,
+                                 struct err *e)
+{
+    return match_extract(
+        out, str_sub(in->response, out->span_at, out->span_at + out->span_len),
+        a, e);
+}
+
 enum err_code match_fold(struct str s, unsigned flags, struct arena *a,
                          struct str *out, struct err *e)
 {
@@ -172,7 +200,7 @@ enum err_code match_fold(struct str s, unsigned flags, struct arena *a,
         if (copy)
             *out = (struct str){ copy, b.n };
         else
-            rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
+            rc = match_no_memory(e);
     }
     buf_free(&b);
     return rc;
@@ -264,13 +292,13 @@ enum err_code match_candidate_add(struct match_candidates *c, struct arena *a,
                                   struct match_candidate one, struct err *e)
 {
     if (!one.extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     if (c->n == c->cap) {
         size_t cap = c->cap ? 2 * c->cap : 8;
         struct match_candidate *list = arena_array(a, cap, sizeof(*list));
 
         if (!list)
-            return err_set(e, ERR_NOMEM, "matcher: out of memory");
+            return match_no_memory(e);
         if (c->n)
             memcpy(list, c->list, c->n * sizeof(*list));
         c->list = list;

@@ -174,7 +174,7 @@ static enum err_code finish(const struct choice_look *l,
     }
     out->extracted = choice_key_text(l->keys, p->set, a);
     if (!out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     out->rule = p->rule;
     set_span(l, p, out);
     if (choice_count(p->set) > 1 && !l->multi)
@@ -191,9 +191,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct choice_pick p;
     enum err_code rc = look_open(&l, in, e);
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!rc)
         rc = run_cascade(&l, a, &p, e);
     if (!rc)

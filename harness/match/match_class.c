@@ -66,7 +66,7 @@ static enum err_code read_labels(struct look *l, struct err *e)
 
     l->words = arena_array(l->a, WORDS_MOST, sizeof(*l->words));
     if (!l->words)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (; m && !rc; m = json_next(m)) {
         size_t label = l->n_labels++;
 
@@ -356,10 +356,9 @@ static enum err_code report(const struct look *l, struct match_out *out,
         if (l->has[i])
             buf_printf(&b, "%s%s", b.n ? " " : "", l->labels[i]);
     rc = buf_check(&b, "labels", e);
-    out->extracted = arena_dup(l->a, b.p, b.n);
+    if (!rc)
+        rc = match_extract(out, buf_view(&b), l->a, e);
     buf_free(&b);
-    if (!rc && !out->extracted)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
     out->score = score(l);
     out->verdict = out->score > 1 - 1e-9 ? VERDICT_CORRECT : VERDICT_WRONG;
     if (out->verdict == VERDICT_WRONG && !partial)
@@ -394,11 +393,9 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct look *l = arena_alloc(a, sizeof(*l));
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!l)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     l->in = in;
     l->a = a;
     rc = match_text_open(&l->t, in->response, LINES, LOOKS_AT, e);

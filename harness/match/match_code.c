@@ -428,9 +428,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct judge j = { .in = in, .a = a, .out = out };
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     j.tool = find_tool(in->options);
     if (!j.tool)
         return err_set(e, ERR_FORMAT, "language: missing or not known");
@@ -446,8 +444,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     out->extracted = arena_dup(a, j.code.p, j.code.n);
     sandbox_result_init(&j.r);
     buf_init(&j.program, PROGRAM_BYTES);
-    rc = out->extracted ? judge_tests(&j, e)
-                        : err_set(e, ERR_NOMEM, "matcher: out of memory");
+    rc = out->extracted ? judge_tests(&j, e) : match_no_memory(e);
     buf_free(&j.program);
     sandbox_result_free(&j.r);
     return rc;

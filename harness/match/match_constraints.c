@@ -54,7 +54,7 @@ static enum err_code without_asterisks(struct str *s, struct arena *a,
     size_t n = 0;
 
     if (!copy)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (size_t i = 0; i < s->n; i++)
         if (s->p[i] != '*')
             copy[n++] = s->p[i];
@@ -155,10 +155,7 @@ static enum err_code report(struct look *l, struct match_out *out,
                                    : "none";
     out->span_at = (size_t)(l->part.p - l->in->response.p);
     out->span_len = l->part.n;
-    out->extracted = arena_dup(l->a, l->failed.p, l->failed.n);
-    if (!rc && !out->extracted)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
-    return rc;
+    return rc ? rc : match_extract(out, buf_view(&l->failed), l->a, e);
 }
 
 static enum err_code judge(struct look *l, struct match_out *out, struct err *e)
@@ -183,11 +180,9 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct look *l = arena_alloc(a, sizeof(*l));
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!l)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     l->part = match_answer_part(in->response);
     if (!l->part.n || l->part.n > LONGEST) {
         out->rule = l->part.n ? "too-long" : "";

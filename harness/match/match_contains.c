@@ -42,7 +42,7 @@ static enum err_code note(const struct look *l, const char *rule,
     l->out->rule = rule;
     l->out->extracted = arena_strdup(l->a, word);
     if (!l->out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     if (at != (size_t)-1)
         match_set_span(l->out, &l->t, at, at + n);
     return ERR_OK;
@@ -161,9 +161,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct look l = { .in = in, .a = a, .out = out };
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = match_text_open(&l.t, in->response, FORM, 0, e);
     if (!rc)
         rc = judge(&l, e);

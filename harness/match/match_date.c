@@ -44,7 +44,7 @@ static enum err_code read_dates(struct look *l, struct arena *a, struct err *e)
 
     l->dates = arena_array(a, DATES_MOST, sizeof(*l->dates));
     if (!l->dates)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     while (date_find(l->s, from, &l->dates[l->n])) {
         from = l->dates[l->n++].end;
         if (l->n < DATES_MOST)
@@ -173,10 +173,7 @@ static enum err_code judge(const struct match_in *in,
     out->verdict = yes ? VERDICT_CORRECT : VERDICT_WRONG;
     out->score = yes ? 1 : 0;
     match_set_span(out, t, got->at, got->end);
-    out->extracted = arena_dup(a, in->response.p + out->span_at, out->span_len);
-    if (!rc && !out->extracted)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
-    return rc;
+    return rc ? rc : match_extract_span(out, in, a, e);
 }
 
 static enum err_code run(const struct match_in *in, struct arena *a,
@@ -185,9 +182,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct match_text t;
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = match_text_open(&t, in->response, FORM, LOOKS_AT, e);
     if (!rc)
         rc = judge(in, &t, a, out, e);

@@ -184,7 +184,7 @@ static enum err_code set_out(const struct look *l, struct str got,
     out->extracted =
         arena_dup(l->a, l->in->response.p + out->span_at, out->span_len);
     if (!out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     return ERR_OK;
 }
 
@@ -320,9 +320,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct look l = { .in = in, .a = a };
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = match_rules_open(&ends, e);
     if (rc)
         return rc;

@@ -56,10 +56,9 @@ static enum err_code show(const struct look *l, const struct json_hit *hit,
     rc = json_write(hit->value, &b, e);
     out->span_at = (size_t)(l->text.p - l->in->response.p) + hit->at;
     out->span_len = hit->end - hit->at;
-    out->extracted = arena_dup(l->a, b.p, b.n);
+    if (!rc)
+        rc = match_extract(out, buf_view(&b), l->a, e);
     buf_free(&b);
-    if (!rc && !out->extracted)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
     return rc;
 }
 
@@ -125,9 +124,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
         .schema = json_get(in->expected, "schema"),
     };
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!l.schema)
         l.schema = json_get(in->options, "schema");
     l.text = str_sub(l.text, 0, LOOKS_AT);

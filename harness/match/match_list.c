@@ -483,7 +483,7 @@ static enum err_code judge(struct parts *p, struct match_out *out,
     enum err_code rc;
 
     if (!want || !got)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     rc = fold_all(p, want, got, e);
     if (rc)
         return rc;
@@ -491,8 +491,7 @@ static enum err_code judge(struct parts *p, struct match_out *out,
     out->verdict = out->score >= 1 ? VERDICT_CORRECT : VERDICT_WRONG;
     out->rule = p->rule;
     write_parts(p, out);
-    return out->extracted ? ERR_OK
-                          : err_set(e, ERR_NOMEM, "matcher: out of memory");
+    return out->extracted ? ERR_OK : match_no_memory(e);
 }
 
 /* --- run and check ----------------------------------------------------------- */
@@ -542,11 +541,9 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct parts *p = arena_alloc(a, sizeof *p);
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!p)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     p->in = in;
     p->a = a;
     read_want(p);
@@ -601,7 +598,7 @@ static enum err_code candidates(const struct match_in *in, struct arena *a,
     enum err_code rc = ERR_OK;
 
     if (!p)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     p->in = in;
     p->a = a;
     read_want(p);

@@ -103,7 +103,7 @@ static enum err_code read_expected(const struct json *j, struct arena *a,
     if (rc)
         return rc;
     if (!t.token || a->failed)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     if (!math_next_run(&t, 0, &x, &on) || t.token[0].kind == TOKEN_TEXT)
         return err_set(e, ERR_FORMAT, "answer: no mathematics in \"%.*s\"",
                        STR_FMT(shown(text)));
@@ -164,7 +164,7 @@ static enum err_code equals(const struct match_in *in, const struct math *want,
         return rc;
     *equal = math_same(&c, want, got);
     if (work.failed || a->failed)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
+        rc = match_no_memory(e);
     math_work_close(&work);
     return rc;
 }
@@ -180,7 +180,7 @@ static enum err_code compare(const struct match_in *in,
 
     *best = MATH_OTHER;
     if (!got)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (const struct json *j = first_of(in->expected);
          j && !rc && *best != MATH_SAME; j = next_of(in->expected, j)) {
         rc = read_expected(j, r->a, &want, e);
@@ -198,7 +198,7 @@ static enum err_code unparsable(struct match_out *out, struct arena *a,
 {
     out->verdict = VERDICT_UNPARSABLE;
     out->rule = arena_printf(a, "%s: %s", rule, why);
-    return out->rule ? ERR_OK : err_set(e, ERR_NOMEM, "matcher: out of memory");
+    return out->rule ? ERR_OK : match_no_memory(e);
 }
 
 static enum err_code reader_open(struct math_reader *r,
@@ -237,9 +237,9 @@ static enum err_code judge(const struct match_in *in, struct match_text *t,
         return ERR_OK;
     }
     match_set_span(out, t, f.at, f.end);
-    out->extracted = arena_dup(a, in->response.p + out->span_at, out->span_len);
-    if (!out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+    rc = match_extract_span(out, in, a, e);
+    if (rc)
+        return rc;
     if (!f.n)
         return unparsable(out, a, f.rule, f.why, e);
     rc = compare(in, &r, &f, &equal, e);
@@ -257,9 +257,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct match_text t;
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = text_open(&t, in->response, e);
     if (!rc)
         rc = judge(in, &t, a, out, e);
@@ -326,7 +324,7 @@ static enum err_code same(const struct candidates *c,
     x = whole(c->r->a, &c->first);
     y = whole(c->r->a, f);
     if (!x || !y)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     if (equals(&plain, x, y, c->r->a, &equal, e))
         return e->code;
     *yes = equal == MATH_SAME;
@@ -365,7 +363,7 @@ static enum err_code add_earlier(struct candidates *c, size_t rule,
     bool yes;
 
     if (!name)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (; k < h->n; k++) {
         if (math_read_hit(c->r, rule, h, k, &f, e))
             return e->code;

@@ -457,10 +457,7 @@ static enum err_code judge_cut(const struct match_in *in, struct arena *a,
     out->rule = "cut";
     out->span_at = (size_t)(part.p - in->response.p) + hits.list[i].at;
     out->span_len = hits.list[i].end - hits.list[i].at;
-    out->extracted = arena_dup(a, in->response.p + out->span_at, out->span_len);
-    return out->extracted || rc
-               ? rc
-               : err_set(e, ERR_NOMEM, "matcher: out of memory");
+    return rc ? rc : match_extract_span(out, in, a, e);
 }
 
 static enum err_code judge(const struct match_in *in, struct match_text *t,
@@ -481,10 +478,7 @@ static enum err_code judge(const struct match_in *in, struct match_text *t,
     }
     rc = set_score(in, &x, a, out, e);
     match_set_span(out, t, x.at, x.end);
-    out->extracted = arena_dup(a, in->response.p + out->span_at, out->span_len);
-    if (!rc && !out->extracted)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
-    return rc;
+    return rc ? rc : match_extract_span(out, in, a, e);
 }
 
 static enum err_code run(const struct match_in *in, struct arena *a,
@@ -493,9 +487,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct match_text t;
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (json_get(in->options, "cut"))
         return judge_cut(in, a, out, e);
     rc = match_text_open(&t, in->response, FLAGS, LOOKS_AT, e);
@@ -635,7 +627,7 @@ static enum err_code add_earlier(struct candidates *c,
     struct number x;
 
     if (!name)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (size_t k = i + 1; k-- > 0 && !rc;)
         if (strcmp(rules[k].name, rules[i].name) == 0)
             rc = differing(c, r, k, &found, &x, e);

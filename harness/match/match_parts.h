@@ -29,6 +29,17 @@ void match_text_close(struct match_text *t);
 void match_set_span(struct match_out *out, const struct match_text *t,
                     size_t at, size_t end);
 
+/* What every matcher begins with: unparsable, nothing read, by no rule. */
+void match_begin(struct match_out *out);
+/* Copies what was read into the arena. */
+enum err_code match_extract(struct match_out *out, struct str s,
+                            struct arena *a, struct err *e) MUST_CHECK;
+/* The same of what the span covers. */
+enum err_code match_extract_span(struct match_out *out,
+                                 const struct match_in *in, struct arena *a,
+                                 struct err *e) MUST_CHECK;
+enum err_code match_no_memory(struct err *e);
+
 /* Folds a short string (an expected answer, a choice) into the arena. */
 enum err_code match_fold(struct str s, unsigned flags, struct arena *a,
                          struct str *out, struct err *e) MUST_CHECK;

@@ -52,9 +52,7 @@ static enum err_code note(const struct look *l, struct str got,
     l->out->rule = rule;
     l->out->span_at = (size_t)(got.p - l->in->response.p);
     l->out->span_len = got.n;
-    l->out->extracted = arena_dup(l->a, got.p, got.n);
-    return l->out->extracted ? ERR_OK
-                             : err_set(e, ERR_NOMEM, "matcher: out of memory");
+    return match_extract(l->out, got, l->a, e);
 }
 
 /* The last hit, or the first one.  *got is empty and its p NULL if none. */
@@ -166,9 +164,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     const char *source = json_string(json_get(in->options, "pattern"));
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = read_flags(in->options, &l.flags, e);
     if (!rc)
         rc = source ? run_extract(&l, source, e) : run_search(&l, e);

@@ -70,7 +70,7 @@ static enum err_code find_phrase(const struct look *l,
         match_set_span(l->out, t, at, at + folded.n);
         *found = arena_strdup(l->a, phrase);
         if (!*found)
-            rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
+            rc = match_no_memory(e);
     }
     return rc;
 }
@@ -155,9 +155,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct match_text t;
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = match_text_open(&t, in->response, PHRASE, 0, e);
     if (!rc)
         rc = judge(&l, &t, e);

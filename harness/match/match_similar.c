@@ -210,10 +210,7 @@ static enum err_code show(const struct match_in *in, struct str s,
     head = str_sub(head, 0, text_whole(head));
     out->span_at = (size_t)(s.p - in->response.p);
     out->span_len = s.n;
-    out->extracted = arena_dup(a, head.p, head.n);
-    if (!out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
-    return ERR_OK;
+    return match_extract(out, head, a, e);
 }
 
 /* A refusal that has words of the reference keeps the score they are worth. */
@@ -250,9 +247,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
 {
     struct str s = cut_prefix(in->options, match_answer_part(in->response));
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     return s.n ? judge(in, s, a, out, e) : ERR_OK;
 }
 

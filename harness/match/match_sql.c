@@ -374,7 +374,7 @@ static enum err_code want_rows(const struct json *expected, struct arena *a,
 
     r.cells = c = arena_array(a, r.n_rows * r.n_cols + 1, sizeof *c);
     if (!c)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (const struct json *x = json_child(rows); x; x = json_next(x))
         for (const struct json *v = json_child(x); v; v = json_next(v))
             *c++ = cell_of(v);
@@ -445,8 +445,7 @@ static enum err_code compare_results(struct judge *j, const struct wanted *w,
 
     *out =
         any ? try_orders(&c, &j->got, w) : compare_ways(&c, &j->got, NULL, w);
-    return c.no_memory ? err_set(e, ERR_NOMEM, "matcher: out of memory")
-                       : ERR_OK;
+    return c.no_memory ? match_no_memory(e) : ERR_OK;
 }
 
 /* The same query with the tables walked backwards.  One that then fails (it
@@ -566,20 +565,17 @@ static enum err_code run(const struct match_in *in, struct arena *a,
                          struct match_out *out, struct err *e)
 {
     struct str sql = sql_find(match_answer_part(in->response));
+    enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!sql.n) {
         match_no_answer(in, out);
         return ERR_OK;
     }
     out->span_at = (size_t)(sql.p - in->response.p);
     out->span_len = sql.n;
-    out->extracted = arena_dup(a, sql.p, sql.n);
-    if (!out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
-    return judge(in, sql, a, out, e);
+    rc = match_extract(out, sql, a, e);
+    return rc ? rc : judge(in, sql, a, out, e);
 }
 
 /* ---- checks ---- */

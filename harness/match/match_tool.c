@@ -162,10 +162,9 @@ static enum err_code show(const struct look *l, struct match_out *out,
     }
     if (!rc)
         rc = buf_check(&b, "calls", e);
-    out->extracted = arena_dup(l->a, b.p, b.n);
+    if (!rc)
+        rc = match_extract(out, buf_view(&b), l->a, e);
     buf_free(&b);
-    if (!rc && !out->extracted)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
     return rc;
 }
 
@@ -227,11 +226,9 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct look *l = arena_alloc(a, sizeof(*l));
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     if (!l)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     l->in = in;
     l->a = a;
     rc = look(l, out, e);

@@ -49,7 +49,7 @@ static enum err_code fold_line(const struct look *l, const char *line,
     char *copy = rc ? NULL : arena_dup(l->a, out->p, out->n);
 
     if (!rc && !copy)
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
+        rc = match_no_memory(e);
     if (rc)
         return rc;
     replace_variants(copy, out->n);
@@ -127,7 +127,7 @@ static enum err_code show(const struct look *l, struct match_out *out,
     }
     out->extracted = arena_dup(l->a, s.p, s.n);
     if (!out->extracted)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     return ERR_OK;
 }
 
@@ -158,9 +158,7 @@ static enum err_code run(const struct match_in *in, struct arena *a,
     struct look l = { .in = in, .a = a };
     enum err_code rc;
 
-    *out = (struct match_out){ .verdict = VERDICT_UNPARSABLE,
-                               .extracted = "",
-                               .rule = "" };
+    match_begin(out);
     rc = match_text_open(&l.t, in->response, FORM, LOOKS_AT, e);
     if (!rc && l.t.text.n) {
         replace_variants(l.t.text.p, l.t.text.n);

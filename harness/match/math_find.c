@@ -196,7 +196,7 @@ static enum err_code read_statement(const struct math_reader *r, struct str s,
     f->why = NULL;
     math_lex(s, r->a, &t);
     if (!t.token)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     for (; math_next_run(&t, i, &x, &on); i = on) {
         if (!first.to)
             first = x;

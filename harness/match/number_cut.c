@@ -69,7 +69,7 @@ enum err_code number_cut_find(const struct json *cuts, struct str text,
 
         out->list = arena_array(a, most, sizeof(*out->list));
         if (!out->list)
-            return err_set(e, ERR_NOMEM, "matcher: out of memory");
+            return match_no_memory(e);
         rc = pattern_open(&pattern, str_of(json_string(json_get(c, "pattern"))),
                           0, e);
         if (!rc)

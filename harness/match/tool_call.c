@@ -24,7 +24,7 @@ static enum err_code add(struct tool_calls *c, struct str name,
     if (c->n == TOOL_CALLS_MOST)
         return ERR_OK;
     if (!copy)
-        return err_set(e, ERR_NOMEM, "matcher: out of memory");
+        return match_no_memory(e);
     *call = (struct tool_call){ { copy, name.n }, NULL };
     c->n++;
     if (!arguments)
@@ -356,7 +356,7 @@ static enum err_code read_call(struct str s, size_t open, struct json **out,
     buf_init(&r.out, 2 * CALL_MOST);
     read_arguments(&r);
     if (r.starved || (r.out.failed && !r.out.full))
-        rc = err_set(e, ERR_NOMEM, "matcher: out of memory");
+        rc = match_no_memory(e);
     else if (!r.bad && !r.out.failed)
         rc = json_parse(out, buf_view(&r.out), e);
     buf_free(&r.out);
