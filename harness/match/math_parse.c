@@ -9,7 +9,9 @@
  *   primary  = number | name | ( answer ) | [ answer ] | { answer } | | sum |
  *            | \frac | \sqrt | function | \begin{pmatrix} ... \end{pmatrix}
  *
- * A tree is never partly right: what is left over is an error. */
+ * A tree is never partly right: what is left over is an error.  The file is
+ * long because the rules call each other in a circle: cut anywhere, half of
+ * them would have to be seen from outside. */
 #include <string.h>
 
 #include "harness/match/math.h"
