@@ -266,8 +266,10 @@ END_TEST
 
 START_TEST(numbers_read_back_the_same)
 {
-    static const double values[] = { 0.1,    1.0 / 3, 1e-308, 123456789.123,
-                                     2.5e20, -0.0,    1e22,   5e-324 };
+    static const double values[] = {
+        0.1,  1.0 / 3, 1e-308, 123456789.123,    2.5e20, -0.0,
+        1e22, 5e-324,  1e16,   9007199254740991, 0x1p53, 10000000211155826,
+    };
 
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
         struct buf b;

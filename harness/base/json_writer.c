@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/json_scan.h"
+
 void jw_init(struct jw *w, struct buf *out, bool pretty)
 {
     *w = (struct jw){ .out = out, .pretty = pretty };
@@ -149,6 +151,9 @@ void jw_num(struct jw *w, const char *key, double v)
     do {
         (void)snprintf(text, sizeof(text), "%.*g", digits, v);
     } while (!same(strtod(text, NULL), v) && ++digits <= 17);
+    /* json_parse() refuses whole numbers that a double may have rounded */
+    if (fabs(v) >= JSON_SAFE_INT && !strpbrk(text, ".e"))
+        (void)snprintf(text, sizeof(text), "%.*e", digits - 1, v);
     buf_str(w->out, text);
 }
 
