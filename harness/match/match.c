@@ -65,20 +65,23 @@ static const struct {
     { "◁think▷", "◁/think▷" },
 };
 
-/* Offset after the last `close` in s, (size_t)-1 if there is none.  Looked for
- * from the end, where it stands if it stands anywhere. */
-static size_t after_last(struct str s, struct str close)
-{
-    char last = close.p[close.n - 1];
-    const char *hit;
+enum { REASONINGS = sizeof(reasoning) / sizeof(*reasoning) };
 
-    while (s.n >= close.n && (hit = memrchr(s.p, last, s.n)) != NULL) {
-        s.n = (size_t)(hit - s.p) + 1;
-        if (str_ends(s, close))
-            return s.n;
-        s.n--;
+/* The offset behind the last `close` of each kind, (size_t)-1 without one.  One
+ * pass from the end, where it stands if it stands anywhere; all of them end in
+ * one of two bytes. */
+static void find_ends(struct str s, size_t ends[REASONINGS])
+{
+    for (size_t i = 0; i < REASONINGS; i++)
+        ends[i] = (size_t)-1;
+    for (size_t at = s.n; at > 0; at--) {
+        if (s.p[at - 1] != '>' && s.p[at - 1] != "▷"[2])
+            continue;
+        for (size_t i = 0; i < REASONINGS; i++)
+            if (ends[i] == (size_t)-1 &&
+                str_ends(str_sub(s, 0, at), str_of(reasoning[i].close)))
+                ends[i] = at;
     }
-    return (size_t)-1;
 }
 
 /* A block that is not closed was cut off while the model was thinking: there is
@@ -86,14 +89,13 @@ static size_t after_last(struct str s, struct str close)
 struct str match_answer_part(struct str response)
 {
     struct str s = str_trim(response);
+    size_t ends[REASONINGS];
 
-    for (size_t i = 0; i < sizeof(reasoning) / sizeof(*reasoning); i++) {
-        bool opened = str_starts(s, str_of(reasoning[i].open));
-        size_t end = after_last(s, str_of(reasoning[i].close));
-
-        if (end != (size_t)-1)
-            return str_trim(str_sub(s, end, s.n));
-        if (opened)
+    find_ends(s, ends);
+    for (size_t i = 0; i < REASONINGS; i++) {
+        if (ends[i] != (size_t)-1)
+            return str_trim(str_sub(s, ends[i], s.n));
+        if (str_starts(s, str_of(reasoning[i].open)))
             return str_sub(s, s.n, s.n);
     }
     return s;

@@ -293,6 +293,16 @@ static void take_counts(struct judge *j, size_t passed, size_t n,
         j->out->score = (double)passed / (double)n;
 }
 
+/* A program with its tests that is too long is not run: unparsable. */
+static enum err_code check_length(struct judge *j, const struct buf *b,
+                                  struct err *e)
+{
+    if (!b->full)
+        return buf_check(b, "a program", e);
+    j->out->rule = "too-long";
+    return ERR_OK;
+}
+
 /* ---- the three kinds of tests ---- */
 
 static enum err_code judge_python(struct judge *j, struct err *e)
@@ -308,11 +318,11 @@ static enum err_code judge_python(struct judge *j, struct err *e)
     else
         buf_str(&b, member(j, "test"));
     buf_printf(&b, "\nprint('\\n%s')\n", j->mark);
-    rc = buf_check(&b, "a program", e);
-    if (!rc)
+    rc = check_length(j, &b, e);
+    if (!rc && !*j->out->rule)
         rc = run_once(j, buf_view(&b), STR(""), e);
     buf_free(&b);
-    if (rc)
+    if (rc || *j->out->rule)
         return rc;
     if (asserts)
         take_counts(j, count_marks(j), json_len(asserts), failure(j));
@@ -332,8 +342,8 @@ static enum err_code judge_compiled(struct judge *j, struct err *e)
     put_program(j, &b);
     buf_str(&b, member(j, "test"));
     buf_char(&b, '\n');
-    rc = buf_check(&b, "a program", e);
-    if (!rc)
+    rc = check_length(j, &b, e);
+    if (!rc && !*j->out->rule)
         rc = compile(j, buf_view(&b), true, e);
     buf_free(&b);
     if (rc || *j->out->rule)
@@ -370,8 +380,8 @@ static enum err_code judge_cases(struct judge *j, struct err *e)
 
     buf_init(&b, SOURCE_BYTES);
     put_program(j, &b);
-    rc = buf_check(&b, "a program", e);
-    if (!rc && j->tool->compiler)
+    rc = check_length(j, &b, e);
+    if (!rc && !*j->out->rule && j->tool->compiler)
         rc = compile(j, buf_view(&b), false, e);
     for (const struct json *c = json_child(cases); c && !rc && !*j->out->rule;
          c = json_next(c)) {
