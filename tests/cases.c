@@ -40,9 +40,8 @@ const struct case_sample case_samples[] = {
       "\"response\":\"首都是北京，不是臺北\"}" },
     { "choice", "{\"expected\":\"B\",\"response\":\"我認為答案是Ｂ。\"}" },
     { "code",
-      "{\"expected\":{\"entry\":\"f\",\"prefix\":\"def f():\\n\",\"test\":"
-      "\"assert f()\"},\"options\":{\"language\":\"python\"},"
-      "\"response\":\"def f():\\n  return 1\"}" },
+      "{\"expected\":{\"test\":\"assert f()\"},\"options\":{\"language\":"
+      "\"python\"},\"response\":\"def f():\\n  return 1\"}" },
     { "class",
       "{\"expected\":\"甲\",\"options\":{\"labels\":{\"甲\":[\"國\"],\"乙\":[]}},"
       "\"response\":\"不是乙，类别为国。\"}" },
