@@ -39,6 +39,9 @@ const struct case_sample case_samples[] = {
       "{\"expected\":\"B\",\"choices\":{\"A\":\"臺北\",\"B\":\"北京\"},"
       "\"response\":\"首都是北京，不是臺北\"}" },
     { "choice", "{\"expected\":\"B\",\"response\":\"我認為答案是Ｂ。\"}" },
+    { "choice",
+      "{\"expected\":\"乙\",\"choices\":{\"甲\":\"臺北\",\"乙\":\"北京\"},"
+      "\"response\":\"A不是。我認為答案是乙。\"}" },
     { "code",
       "{\"expected\":{\"test\":\"assert f()\"},\"options\":{\"language\":"
       "\"python\"},\"response\":\"def f():\\n  return 1\"}" },

@@ -41,6 +41,33 @@ START_TEST(every_failed_allocation_is_reported)
 }
 END_TEST
 
+/* What each rule reads by itself takes more than a verdict does. */
+START_TEST(what_rules_read_survives_that_too)
+{
+    for (size_t i = 0; case_samples[i].kind; i++) {
+        const struct match_kind *kind = match_find(case_samples[i].kind, NULL);
+        enum err_code rc = kind->candidates ? ERR_NOMEM : ERR_OK;
+        struct testcase c;
+
+        case_open(&c, str_of(case_samples[i].item));
+        for (size_t nth = 1; rc; nth++) {
+            struct match_candidates list = { .n = 0 };
+            struct arena a;
+            struct err e;
+
+            arena_init(&a, 0);
+            mem_fail_at(nth, false);
+            rc = kind->candidates(&c.in, &a, &list, &e);
+            mem_fail_at(0, false);
+            ck_assert(rc == ERR_OK || rc == ERR_NOMEM);
+            arena_free(&a);
+            ck_assert_uint_lt(nth, 2000);
+        }
+        json_free(c.json);
+    }
+}
+END_TEST
+
 /* --- a megabyte of anything -------------------------------------------------- */
 
 /* 50 ms of a core in the program as users have it.  Sanitizers and a build
@@ -247,6 +274,7 @@ END_TEST
 static void setup(TCase *tc)
 {
     tcase_add_test(tc, every_kind_has_a_sample);
+    tcase_add_test(tc, what_rules_read_survives_that_too);
     tcase_add_test(tc, every_failed_allocation_is_reported);
     tcase_add_loop_test(tc, too_long_an_answer_is_not_judged_by_its_beginning,
                         0, sizeof(limits) / sizeof(*limits));

@@ -245,6 +245,30 @@ START_TEST(any_byte_may_be_wrong)
 }
 END_TEST
 
+START_TEST(any_allocation_may_fail)
+{
+    const struct output_format *f = output_format_find("inspect");
+    enum err_code rc = ERR_NOMEM;
+    size_t n = 0;
+    struct err e;
+
+    while (rc && n < 5000) {
+        struct arena a;
+        struct outputs out = { .arena = &a };
+
+        arena_init(&a, 0);
+        mem_fail_at(++n, false);
+        rc = f->read(EVAL, &out, &e);
+        mem_fail_at(0, false);
+        ck_assert_msg(!rc || rc == ERR_NOMEM, "%zu: %s", n, e.msg);
+        mem_free(out.list);
+        arena_free(&a);
+    }
+    ck_assert_int_eq(rc, ERR_OK);
+    ck_assert_uint_gt(n, 20);
+}
+END_TEST
+
 static void setup(TCase *tc)
 {
     tcase_add_loop_test(tc, members_are_read_whatever_packed_them, 0, 2);
@@ -253,6 +277,7 @@ static void setup(TCase *tc)
     tcase_add_loop_test(tc, a_damaged_log_is_refused_with_its_fault, 0,
                         2 * N_DAMAGES);
     tcase_add_test(tc, any_byte_may_be_wrong);
+    tcase_add_test(tc, any_allocation_may_fail);
 }
 
 T_MAIN("zip", setup)

@@ -12,7 +12,7 @@ static const struct choice_keys alphabets[] = {
     { "甲乙丙丁戊己庚辛壬癸", 3 },
     { "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳", 3 },
 };
-enum { N_ALPHABETS = sizeof alphabets / sizeof *alphabets, NO_KEY = 'Z' };
+enum { N_ALPHABETS = sizeof alphabets / sizeof *alphabets, NO_KEY = '~' };
 
 static struct str key_at(const struct choice_keys *k, size_t i)
 {

@@ -219,6 +219,17 @@ enum err_code output_whole(struct outputs *out, output_json_fn *fn,
     return rc;
 }
 
+/* The parser saw one line, so its "line 1" is not the file's. */
+static enum err_code no_value(size_t line, struct err *e)
+{
+    static const char line_1[] = "line 1 ";
+    const struct err said = *e;
+    size_t skip =
+        str_starts(str_of(said.msg), str_of(line_1)) ? sizeof line_1 - 1 : 0;
+
+    return err_set(e, said.code, "line %zu: %s", line, said.msg + skip);
+}
+
 static enum err_code read_line(const struct io_lines *l, output_json_fn *fn,
                                struct outputs *out, struct err *e)
 {
@@ -228,8 +239,9 @@ static enum err_code read_line(const struct io_lines *l, output_json_fn *fn,
     if (str_trim(l->line).n == 0)
         return ERR_OK;
     rc = output_parse(&j, l->line, e);
-    if (!rc)
-        rc = fn(j, l->number, out, e);
+    if (rc)
+        return no_value(l->number, e);
+    rc = fn(j, l->number, out, e);
     json_free(j);
     return rc ? err_wrap(e, "line %zu", l->number) : ERR_OK;
 }
