@@ -109,7 +109,7 @@ golden: all ## rewrite the golden files (read the diff)
 	@GOLDEN=write sh tests/run.sh quick build/asan
 lint: ## layout, layers, clang-tidy, cppcheck
 	@sh tests/lint.sh
-bench: all $O/tests/bench/fake_api ## measure: engine, harness, matchers
+bench: all $O/tests/bench/fake_api $O/tests/t_match_any ## measure: engine, harness, matchers
 	@sh tests/bench.sh
 coverage: ## lines that no test reaches
 	@$(MAKE) --no-print-directory V=cov test-run

@@ -9,3 +9,5 @@ for f in models/*.gguf; do
 done
 sh tests/bench/remote.sh
 sh tests/bench/scores.sh
+echo "matchers on junk: kind, junk, bytes, ms of CPU; the slowest"
+MOKAO_TIMES=table build/release/tests/t_match_any | grep -P '\t' | sort -t "$(printf '\t')" -k 4 -n -r | head -n 10

@@ -1,6 +1,6 @@
 /* Any bytes, folded in any way, and read as numbers, dates, units and verdicts:
- * folding twice is folding once, its map leads into the source, and spans lie
- * in the text.  The first byte says how to fold. */
+ * folding twice is folding once where nothing is dropped, its map leads into
+ * the source, and spans lie in the text.  The first byte says how to fold. */
 #include "harness/judge_prompt.h"
 #include "harness/match/date.h"
 #include "harness/match/match_parts.h"
@@ -26,7 +26,10 @@ static void fold(struct str s, unsigned flags, struct buf *out)
     }
     must(text_check(buf_view(out), NULL), "folded text is UTF-8");
     must(!text_fold(buf_view(out), flags, &again, NULL, &e), "once more");
-    must(str_eq(buf_view(out), buf_view(&again)), "folded once for all");
+    /* A mark behind what is dropped may compose with what is before it. */
+    must(flags & (TEXT_NOSPACE | TEXT_NOPUNCT) ||
+             str_eq(buf_view(out), buf_view(&again)),
+         "folded once for all");
     buf_free(&map);
     buf_free(&again);
 }
