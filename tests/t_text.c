@@ -179,6 +179,8 @@ START_TEST(fold_makes_forms_one)
         { "", ALL, "" },
         { "   ", TEXT_SPACE, "" },
         { "raw 原文", 0, "raw 原文" },
+        { "\xe4\uff76", TEXT_NFKC, "\uFFFDカ" },
+        { "\xe4\uff9e", TEXT_NFKC, "\uFFFD\u3099" },
     };
     struct buf out, map;
 

@@ -345,7 +345,8 @@ static size_t cluster_end(struct str s, size_t at)
 {
     size_t len;
 
-    (void)text_rune(s, at, &len);
+    if (text_rune(s, at, &len) < 0)
+        return at + len; /* an ill-formed byte takes none with it */
     at += len;
     for (int i = 1; at < s.n && i < CLUSTER_RUNES; i++) {
         if (!continues(text_rune(s, at, &len)))
