@@ -83,7 +83,11 @@ static bool is_statement(struct str s, size_t comments)
 
     s = str_sub(s, at, s.n);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        size_t n = strlen(verbs[i]);
+        size_t n;
+
+        if (!s.n || (s.p[0] | 0x20) != verbs[i][0])
+            continue;
+        n = strlen(verbs[i]);
         if (s.n > n && strncasecmp(s.p, verbs[i], n) == 0 && !is_word(s.p[n]))
             return i != 1 || is_with_query(s);
     }
