@@ -360,9 +360,7 @@ void job_read(struct job *j)
     }
 }
 
-/* The model was stopped before the call was sent: the request is left to a
- * later run, unless something of it was sent before. */
-static void hold_back(struct job *j)
+void job_hold_back(struct job *j)
 {
     struct lane *l = j->lane;
     struct failure *f = &j->reading.failure;
@@ -371,7 +369,8 @@ static void hold_back(struct job *j)
         job_drop(l, j);
         return;
     }
-    failure_words(f, FAULT_RETRY, "not asked again: %s", l->err->msg);
+    failure_words(f, FAULT_RETRY, "not asked again: %s",
+                  l->stopped ? l->err->msg : "interrupted");
     f->code = ERR_CANCELLED;
     job_end(j);
 }
@@ -389,7 +388,7 @@ static void call_done(void *user, const struct http_result *r)
     pace_end(&l->key->pace, &j->pass);
     if (r->end == HTTP_DROPPED) {
         pace_settle(&l->key->pace, &j->pass, 0);
-        hold_back(j);
+        job_hold_back(j);
         return;
     }
     l->n_ended++;

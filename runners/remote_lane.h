@@ -117,6 +117,9 @@ void job_read(struct job *j);
 /* It is answered or given up, and waits to be delivered. */
 void job_end(struct job *j);
 void job_deliver(struct job *j);
+/* A call that will not be sent: the request is left to a later run, unless
+ * something of it was sent before, which has its price. */
+void job_hold_back(struct job *j);
 /* Forgets a job that was never sent. */
 void job_drop(struct lane *l, struct job *j);
 void job_free(struct job *j);

@@ -28,8 +28,8 @@ static void move_due(struct lane *l, int64_t now)
         put_job(j->due_ns <= now ? &l->ready : &l->waiting, j);
 }
 
-/* What will not be sent any more: given up with its last failure, or, if it
- * was never sent, left to a later run. */
+/* What will not be sent any more: given up with its last failure, if that was
+ * the last that came. */
 static void give_up(struct lane *l)
 {
     struct job *j;
@@ -37,10 +37,10 @@ static void give_up(struct lane *l)
     while ((j = take_job(&l->waiting)) != NULL)
         job_end(j);
     while ((j = take_job(&l->ready)) != NULL)
-        if (j->failures)
+        if (j->failures && j->reading.failure.class != FAULT_NONE)
             job_end(j);
         else
-            job_drop(l, j);
+            job_hold_back(j);
 }
 
 static bool is_of_lane(const void *job, const void *lane)

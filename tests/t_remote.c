@@ -99,27 +99,19 @@ static int never(void *user)
     return 0;
 }
 
-static void ask(struct vendor *v, struct runner_params p, size_t n,
-                struct asked *a)
+static void exchange(struct vendor *v, const char *provider,
+                     struct runner_params p, int (*stop)(void *user),
+                     struct asked *a)
 {
     struct fake_server *s = fake_server_open(answer, v);
-    struct exchange x = { next, deliver, never, a };
+    struct exchange x = { next, deliver, stop, a };
     struct model_spec m;
     struct runner *r;
     struct arena arena;
     char spec[100];
 
-    *a = (struct asked){ .n = n, .message = { "user", "1+1=?" } };
-    a->request = (struct request){ .kind = REQUEST_CHAT,
-                                   .messages = &a->message,
-                                   .n_messages = 1,
-                                   .sampling = { .temperature = 0,
-                                                 .top_p = NAN,
-                                                 .top_k = -1,
-                                                 .max_tokens = 8,
-                                                 .seed = -1 } };
     arena_init(&arena, 0);
-    snprintf(spec, sizeof spec, "openai:http://127.0.0.1:%d/v1#m",
+    snprintf(spec, sizeof spec, "%s:http://127.0.0.1:%d/v1#m", provider,
              fake_server_port(s));
     t_ok(model_find(spec, NULL, &arena, &m, &a->err), &a->err);
     t_ok(runner_open(&r, &m, &p, &a->err), &a->err);
@@ -129,6 +121,21 @@ static void ask(struct vendor *v, struct runner_params p, size_t n,
     runner_close(r);
     arena_free(&arena);
     fake_server_close(s);
+}
+
+static void ask(struct vendor *v, struct runner_params p, size_t n,
+                struct asked *a)
+{
+    *a = (struct asked){ .n = n, .message = { "user", "1+1=?" } };
+    a->request = (struct request){ .kind = REQUEST_CHAT,
+                                   .messages = &a->message,
+                                   .n_messages = 1,
+                                   .sampling = { .temperature = 0,
+                                                 .top_p = NAN,
+                                                 .top_k = -1,
+                                                 .max_tokens = 8,
+                                                 .seed = -1 } };
+    exchange(v, "openai", p, never, a);
 }
 
 static const struct runner_params whole = { .retries = 2, .concurrency = 1 };
@@ -259,6 +266,37 @@ START_TEST(a_wrong_key_stops_the_model_and_is_not_told)
     ck_assert(strstr(a.err.msg, ": stopped, 3 requests in a row failed: "));
     ck_assert(strstr(a.err.msg, "***"));
     ck_assert(strstr(a.err.msg, "(OPENAI_API_KEY)"));
+}
+END_TEST
+
+static int once_asked(void *user)
+{
+    return ((struct asked *)user)->given > 0;
+}
+
+/* Two options are two calls; after the first one the run is interrupted. */
+START_TEST(half_a_score_is_no_answer_but_its_tokens_count)
+{
+    const char *options[] = { "上海", "北京" };
+    struct vendor v = { 0 };
+    struct asked a = { .n = 1 };
+
+    a.request = (struct request){ .kind = REQUEST_SCORE,
+                                  .prompt = "首都是",
+                                  .options = options,
+                                  .n_options = 2,
+                                  .sampling.seed = -1 };
+    will(&v, fake_answer(200, "",
+                         "{\"choices\":[{\"logprobs\":{\"tokens\":"
+                         "[\"首都是\",\"上海\",\"!\"],\"token_logprobs\":"
+                         "[null,-2,-7]}}],\"usage\":{\"prompt_tokens\":5,"
+                         "\"completion_tokens\":1}}"));
+    exchange(&v, "vllm", whole, once_asked, &a);
+    ck_assert_uint_eq(v.asked, 1);
+    ck_assert_uint_eq(a.delivered, 1);
+    ck_assert_msg(a.code == ERR_CANCELLED, "%s", a.message_text);
+    ck_assert_int_eq(a.prompt_tokens, 5);
+    ck_assert(strstr(a.message_text, "not asked again: interrupted"));
 }
 END_TEST
 
@@ -443,6 +481,7 @@ static void setup(TCase *tc)
     tcase_add_test(tc, retry_after_is_obeyed);
     tcase_add_test(tc, what_is_refused_is_not_asked_again);
     tcase_add_test(tc, a_wrong_key_stops_the_model_and_is_not_told);
+    tcase_add_test(tc, half_a_score_is_no_answer_but_its_tokens_count);
     tcase_add_test(tc, a_fault_names_the_cure_of_its_class);
     tcase_add_test(tc, half_a_key_is_not_told);
     tcase_add_test(tc, a_key_in_an_answer_is_blanked);
