@@ -228,8 +228,8 @@ static const struct {
     size_t most; /* bytes that are judged; 0: that is tested elsewhere */
     size_t too_many;
 } limits[] = {
-    { "constraints", "{\"expected\":[{\"kind\":\"length\",\"max\":70000}]}", "",
-      1 << 16, (1 << 16) + 1 },
+    { "constraints", "{\"expected\":[{\"kind\":\"length\",\"max\":300000}]}", "",
+      1 << 18, (1 << 18) + 1 },
     { "code",
       "{\"expected\":{\"test\":\"assert f()\"},\"options\":{\"language\":"
       "\"python\"}}",

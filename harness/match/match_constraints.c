@@ -10,7 +10,7 @@
 
 enum {
     FORM = TEXT_NFKC | TEXT_CASE | TEXT_SIMPLE | TEXT_PUNCT | TEXT_SPACE,
-    LONGEST = 1 << 16, /* some 20,000 characters; of more nothing is said */
+    LONGEST = 1 << 18, /* some 80,000 characters; of more nothing is said */
     FIRST_LINE = 1,    /* what a form leaves out */
     LAST_LINE = 2,
     ASTERISKS = 4,
